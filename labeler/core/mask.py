@@ -121,15 +121,14 @@ class Patch:
 
 def _tight_box(array: LabelArray) -> Box | None:
     """Smallest box around the non-zero voxels, ``None`` when there are none."""
-    planes = array.any(axis=(1, 2))
-    if not planes.any():
+    planes = np.flatnonzero(np.any(array, axis=(1, 2)))
+    if planes.size == 0:
         return None
-    k0, k1 = int(planes.argmax()), len(planes) - int(planes[::-1].argmax())
-    flat = array[k0:k1].any(axis=0)
-    rows, columns = flat.any(axis=1), flat.any(axis=0)
-    j0, j1 = int(rows.argmax()), len(rows) - int(rows[::-1].argmax())
-    i0, i1 = int(columns.argmax()), len(columns) - int(columns[::-1].argmax())
-    return Box((k0, j0, i0), (k1, j1, i1))
+    k0, k1 = int(planes[0]), int(planes[-1]) + 1
+    flat = np.asarray(np.any(array[k0:k1], axis=0))
+    rows, columns = np.flatnonzero(np.any(flat, axis=1)), np.flatnonzero(np.any(flat, axis=0))
+    lo = (k0, int(rows[0]), int(columns[0]))
+    return Box(lo, (k1, int(rows[-1]) + 1, int(columns[-1]) + 1))
 
 
 class Mask:
