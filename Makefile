@@ -1,0 +1,58 @@
+# The two commands most people need: `make run` and `make test`. `make help` lists the rest.
+
+PYTHON_ENV := .venv/bin/python
+OFFSCREEN := QT_QPA_PLATFORM=offscreen
+PYTEST := $(OFFSCREEN) $(PYTHON_ENV) -m pytest
+# real scans for `make test-real`; the tests say so and skip where they are missing
+export CT_LABELER_DATA ?= $(abspath ../shared/data)
+
+.DEFAULT_GOAL := help
+.PHONY: help env run test test-slow test-real bench lint docs-screenshots lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+env: ## make .venv from the lock (nothing to do when it is up to date)
+	@scripts/env
+
+run: env ## open the window on example cases; without a display, draw it to out/
+	@scripts/run
+
+test: env ## everything that must hold before a commit, in minutes
+	@scripts/system-libs qt
+	@scripts/system-libs --optional rendering
+	$(PYTEST) --numprocesses 2 -m "not slow and not real"
+
+test-slow: env ## what takes longer: real windows under X, long runs
+	@scripts/system-libs qt rendering window virtual-screen
+	$(PYTEST) -m slow
+
+test-real: env ## on real scans, from CT_LABELER_DATA
+	@scripts/system-libs qt rendering
+	$(PYTEST) -m real -rs
+
+bench: env ## the figures, each against its baseline; table here, JSON in out/
+	@scripts/system-libs qt
+	$(OFFSCREEN) $(PYTHON_ENV) -m benchmarks
+
+lint: env ## ruff, mypy, import rules
+	$(PYTHON_ENV) -m ruff check .
+	$(PYTHON_ENV) -m mypy
+	.venv/bin/lint-imports --no-cache
+
+docs-screenshots: env ## draw the pictures of the documentation from the real window
+	@scripts/system-libs qt
+	@scripts/docs-screenshots
+
+# In an environment of its own: pip-tools must not pin itself.
+lock: ## resolve requirements.lock anew from pyproject.toml (on the oldest Python supported)
+	rm -rf build/lock
+	python3.11 -m venv build/lock
+	build/lock/bin/python -m pip install --quiet pip-tools
+	CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile --quiet --upgrade \
+		--extra test --allow-unsafe --strip-extras --no-emit-options \
+		--output-file requirements.lock pyproject.toml
+
+clean: ## remove what was made here, but neither .venv nor out/
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
