@@ -116,6 +116,11 @@ class History:
         self._done.append(self._undone.pop())
         return self._done[-1]
 
+    def forget_mask(self, mask: str) -> None:
+        """Drop every edit that touches a mask which is no longer there."""
+        for stack in (self._done, self._undone):
+            stack[:] = [e for e in stack if all(patch.mask != mask for patch in e.patches)]
+
     def clear(self) -> None:
         self._done.clear()
         self._undone.clear()

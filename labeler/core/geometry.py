@@ -192,7 +192,9 @@ class AxisOrder:
     def to_canonical(self, array_ijk: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """View an ``[i, j, k]`` file array as canonical ``[k, j, i]`` (no copy)."""
         moved = array_ijk.transpose(self.permutation)
-        return moved[tuple(slice(None, None, -1 if f else 1) for f in self.flips)].transpose(2, 1, 0)
+        return moved[tuple(slice(None, None, -1 if f else 1) for f in self.flips)].transpose(
+            2, 1, 0
+        )
 
     def to_file(self, array_kji: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """View a canonical ``[k, j, i]`` array as the file's ``[i, j, k]`` (no copy)."""

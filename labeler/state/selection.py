@@ -1,0 +1,89 @@
+"""What edits act on: the active mask and label, the selected region, locked labels, the tool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PyQt5.QtCore import QObject, pyqtSignal
+
+
+@dataclass(frozen=True)
+class RegionRef:
+    """Names one region."""
+
+    mask: str
+    region_id: int
+
+
+class Selection(QObject):
+    """Lives beside :class:`~labeler.state.session.Session`; reset when a case is opened.
+
+    Signals
+    -------
+    changed
+        Active mask, active label, locks or brush size changed.
+    region_selected
+        A :class:`RegionRef`, or ``None``.
+    tool_changed
+        Command id of the active tool (``tool.navigate``, ``tool.brush``, ...).
+    """
+
+    changed = pyqtSignal()
+    region_selected = pyqtSignal(object)
+    tool_changed = pyqtSignal(str)
+
+    def __init__(self, brush_mm: float, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.mask: str | None = None
+        self.label = 1
+        self.region: RegionRef | None = None
+        self.locked: dict[str, frozenset[int]] = {}
+        self.tool = "tool.navigate"
+        self.brush_mm = brush_mm
+
+    def reset(self) -> None:
+        """Forget masks, region and locks of the closed case; tool, label and brush stay."""
+        self.mask = None
+        self.locked = {}
+        self.changed.emit()
+        self.select_region(None)
+
+    def set_mask(self, name: str | None) -> None:
+        """Choose the mask that edits go to."""
+        if name != self.mask:
+            self.mask = name
+            self.changed.emit()
+
+    def set_label(self, value: int) -> None:
+        """Choose the label that edits write."""
+        if value != self.label:
+            self.label = value
+            self.changed.emit()
+
+    def set_brush_mm(self, diameter_mm: float) -> None:
+        diameter_mm = min(200.0, max(0.5, diameter_mm))
+        if diameter_mm != self.brush_mm:
+            self.brush_mm = diameter_mm
+            self.changed.emit()
+
+    def set_tool(self, tool: str) -> None:
+        if tool != self.tool:
+            self.tool = tool
+            self.tool_changed.emit(tool)
+
+    def select_region(self, region: RegionRef | None) -> None:
+        """Select a region (its mask becomes the active one)."""
+        if region is not None:
+            self.set_mask(region.mask)
+        if region != self.region:
+            self.region = region
+            self.region_selected.emit(region)
+
+    def set_locked(self, mask: str, label: int, locked: bool) -> None:
+        """Protect a label of a mask from every change, or free it."""
+        now = self.locked.get(mask, frozenset())
+        self.locked[mask] = now | {label} if locked else now - {label}
+        self.changed.emit()
+
+    def is_locked(self, mask: str, label: int) -> bool:
+        return label in self.locked.get(mask, frozenset())

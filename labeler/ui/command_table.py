@@ -1,0 +1,95 @@
+"""One table for everything a user can do: menus, keys, tooltips, the F1 page and tests.
+
+A row a line, so that the whole can be read as a table.
+"""
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """A user's act.
+
+    Attributes
+    ----------
+    id
+        Stable name, ``group.verb``.
+    menu
+        Title of the menu it stands in.
+    text
+        Menu text.
+    tip
+        What it does, for tooltip and key page.
+    keys
+        Default keys, first one shown.
+    icon
+        Icon name of qtawesome, or "".
+    checkable
+        Whether it is an on/off choice.
+    """
+
+    id: str
+    menu: str
+    text: str
+    tip: str
+    keys: tuple[str, ...] = ()
+    icon: str = ""
+    checkable: bool = False
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("file.open", "File", "Open folders…", "Choose the folders of images, masks and reports", ("Ctrl+O",), "mdi6.folder-open-outline"),
+    Command("file.save", "File", "Save", "Save every changed mask and note of this case", ("Ctrl+S",), "mdi6.content-save-outline"),
+    Command("file.save_copy", "File", "Save mask as copy…", "Save the active mask under another name", ("Ctrl+Shift+S",), "mdi6.content-save-edit-outline"),
+    Command("file.settings", "File", "Settings…", "Change views, keys, mouse and memory", ("Ctrl+,",), "mdi6.cog-outline"),
+    Command("file.quit", "File", "Quit", "Close the program; unsaved changes are asked about", ("Ctrl+Q",)),
+    Command("case.next", "Case", "Next case", "Open the next case of the list", ("Ctrl+PgDown",), "mdi6.chevron-down"),
+    Command("case.previous", "Case", "Previous case", "Open the previous case of the list", ("Ctrl+PgUp",), "mdi6.chevron-up"),
+    Command("case.done", "Case", "Done, next", "Save, mark the case done and open the next one", ("Ctrl+Return",), "mdi6.check"),
+    Command("case.flag", "Case", "Flag for review", "Mark the case as one to look at again", ("Ctrl+G",), "mdi6.flag-outline", True),
+    Command("case.search", "Case", "Search cases", "Put the cursor into the search field of the case list", ("Ctrl+F",), "mdi6.magnify"),
+    Command("case.phases", "Case", "Assign phases…", "Correct which file is which phase", ("Ctrl+Shift+P",), "mdi6.swap-horizontal"),
+    Command("edit.undo", "Edit", "Undo", "Take the last change back", ("Ctrl+Z",), "mdi6.undo"),
+    Command("edit.redo", "Edit", "Redo", "Bring the change back that was undone", ("Ctrl+Shift+Z", "Ctrl+Y"), "mdi6.redo"),
+    Command("region.next", "Regions", "Next region", "Jump all views to the next region of the list", ("N",), "mdi6.arrow-down"),
+    Command("region.previous", "Regions", "Previous region", "Jump all views to the previous region of the list", ("Shift+N",), "mdi6.arrow-up"),
+    Command("region.tick", "Regions", "Reviewed", "Tick the selected region as reviewed, or take the tick back", ("T",), "mdi6.check-circle-outline"),
+    Command("region.delete", "Regions", "Delete region", "Delete the selected region from its mask", ("Del",), "mdi6.delete-outline"),
+    Command("region.relabel", "Regions", "Relabel region…", "Give the selected region another label", ("L",), "mdi6.tag-outline"),
+    Command("region.copy", "Regions", "Copy region to mask…", "Copy the selected region into another mask", ("C",), "mdi6.content-copy"),
+    Command("region.move", "Regions", "Move region to mask…", "Move the selected region into another mask", ("M",), "mdi6.arrow-right-bold-outline"),
+    Command("mask.new", "Masks", "New empty mask…", "Add an empty mask on the grid of the active view's phase", ("Ctrl+N",), "mdi6.plus"),
+    Command("mask.copy", "Masks", "Copy mask…", "Add a copy of the active mask under another name", ("Ctrl+D",), "mdi6.content-duplicate"),
+    Command("mask.lock_label", "Masks", "Lock label", "Protect the active label from every change", ("K",), "mdi6.lock-outline", True),
+    Command("tool.navigate", "Tools", "Navigate", "Click moves the crosshair, drag follows", ("1",), "mdi6.crosshairs-gps", True),
+    Command("tool.contour", "Tools", "Contour", "Draw a closed contour; its inside gets the active label (right button erases)", ("2",), "mdi6.lasso", True),
+    Command("tool.brush", "Tools", "Brush", "Paint a round brush sized in mm (right button erases)", ("3",), "mdi6.brush", True),
+    Command("tool.eraser", "Tools", "Eraser", "Erase the active label with a round brush", ("4",), "mdi6.eraser", True),
+    Command("tool.contour_erase", "Tools", "Erase contour", "Draw a closed contour; the active label inside is erased", ("5",), "mdi6.selection-remove", True),
+    Command("tool.fill", "Tools", "Fill", "Fill the enclosed area under the cursor with the active label", ("6",), "mdi6.format-color-fill", True),
+    Command("tool.smaller", "Tools", "Smaller brush", "Make the brush smaller", ("[",)),
+    Command("tool.larger", "Tools", "Larger brush", "Make the brush larger", ("]",)),
+    Command("view.crosshair", "View", "Crosshair", "Show or hide the crosshair", ("X",), "mdi6.crosshairs", True),
+    Command("view.masks", "View", "Masks", "Show or hide all masks", ("S",), "mdi6.layers-outline", True),
+    Command("view.fill_less", "View", "Less fill", "Make the fill of the active mask more transparent", ("A",)),
+    Command("view.fill_more", "View", "More fill", "Make the fill of the active mask more opaque", ("D",)),
+    Command("view.fit", "View", "Fit", "Show the whole slice", ("F",), "mdi6.fit-to-page-outline"),
+    Command("view.maximize", "View", "Maximize view", "Show the active view alone, or all four again", ("V",), "mdi6.arrow-expand"),
+    Command("view.slice_up", "View", "Slice up", "One slice towards the head (axial), front or right", ("Up",)),
+    Command("view.slice_down", "View", "Slice down", "One slice towards the feet (axial), back or left", ("Down",)),
+    Command("view.axial", "View", "Axial", "Show the active view's phase in axial planes", ("Ctrl+1",)),
+    Command("view.coronal", "View", "Coronal", "Show the active view's phase in coronal planes", ("Ctrl+2",)),
+    Command("view.sagittal", "View", "Sagittal", "Show the active view's phase in sagittal planes", ("Ctrl+3",)),
+    Command("view.link_windows", "View", "Link grey scale", "Change the grey scale of all phases together", ("W",), "mdi6.link-variant", True),
+    Command("window.liver", "Grey scale", "Liver 150/90", "Grey scale for liver", ("Alt+1",)),
+    Command("window.soft_tissue", "Grey scale", "Soft tissue 400/40", "Grey scale for soft tissue", ("Alt+2",)),
+    Command("window.abdomen", "Grey scale", "Abdomen 350/40", "Grey scale for the abdomen", ("Alt+3",)),
+    Command("window.bone", "Grey scale", "Bone 1800/400", "Grey scale for bone", ("Alt+4",)),
+    Command("window.lung", "Grey scale", "Lung 1500/-600", "Grey scale for lung", ("Alt+5",)),
+    Command("window.auto", "Grey scale", "Auto per phase", "Fit the grey scale of each phase to its soft tissue", ("Alt+0",), "mdi6.auto-fix"),
+    Command("help.keys", "Help", "Keys", "Show every key and what it does", ("F1",), "mdi6.keyboard-outline"),
+    Command("help.about", "Help", "About CT Labeler", "Version, licence and intended use"),
+)  # fmt: skip

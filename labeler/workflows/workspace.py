@@ -1,0 +1,22 @@
+"""The state objects that a user's act needs, in one bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labeler.state.selection import Selection
+from labeler.state.session import Session
+from labeler.state.settings import Settings
+from labeler.state.tasks import TaskRunner
+from labeler.state.view_state import ViewState
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """State of one window; made once in ``app.py`` and handed to widgets and workflows."""
+
+    session: Session
+    selection: Selection
+    views: ViewState
+    settings: Settings
+    tasks: TaskRunner
