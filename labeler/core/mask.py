@@ -157,6 +157,7 @@ class Mask:
         self._array = array if array.flags.writeable else array.copy()
         self._revision = 0
         self._saved_revision = 0
+        self._writes = 0
 
     @property
     def array(self) -> LabelArray:
@@ -173,6 +174,17 @@ class Mask:
     @property
     def is_dirty(self) -> bool:
         return self._revision != self._saved_revision
+
+    def snapshot(self) -> tuple[LabelArray, int]:
+        """Copy the content and its revision; may be called from any thread.
+
+        The copy is repeated when a change came in between, so that it never holds half an edit.
+        """
+        while True:
+            before = self._writes
+            copied, revision = self._array.copy(), self._revision
+            if before % 2 == 0 and self._writes == before:
+                return copied, revision
 
     def mark_saved(self, revision: int) -> None:
         """Note that the content named ``revision`` is on disk."""
@@ -197,9 +209,11 @@ class Mask:
         if patch.box.clipped(self.grid.shape_kji) != patch.box or patch.box.is_empty:
             raise ValueError("a change lies outside the mask")
         difference = patch.difference()
+        self._writes += 1  # odd while a change is in progress, see snapshot()
         if difference.dtype.itemsize > self._array.dtype.itemsize:
             self._array = self._array.astype(np.uint16)
         region = self._array[patch.box.slices]
         np.bitwise_xor(region, difference, out=region, casting="unsafe")
         self._revision ^= patch.token
+        self._writes += 1
         return patch.box

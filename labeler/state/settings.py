@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
 from labeler.storage.atomic import write_bytes_durably
+from labeler.storage.errors import SaveError
 
 log = logging.getLogger(__name__)
 
@@ -230,11 +231,10 @@ class Settings(QObject):
         self._timer.stop()
         content = _difference(self.data.model_dump(), self._defaults.model_dump())
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             write_bytes_durably(self.path, tomlkit.dumps(content).encode())
-        except OSError as error:
+        except SaveError as error:
             log.warning("settings not saved: %s", error)
-            self.save_failed.emit(f"The settings could not be saved in {self.path}: {error}.")
+            self.save_failed.emit(f"The settings are not saved: {error}")
 
 
 def _difference(data: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

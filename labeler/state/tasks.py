@@ -9,7 +9,6 @@ request's content in the newer one.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 from collections.abc import Callable, Hashable
@@ -37,11 +36,17 @@ class TaskContext:
 
     _stop: threading.Event = field(default_factory=threading.Event)
     _on_progress: Callable[[float, str], None] | None = None
+    _on_part: Callable[[Any], None] | None = None
 
     def report(self, fraction: float, text: str = "") -> None:
         """Tell how far the task is (0..1)."""
         if self._on_progress is not None and not self._stop.is_set():
             self._on_progress(fraction, text)
+
+    def send(self, part: Any) -> None:
+        """Hand a part of the result over before the task ends."""
+        if self._on_part is not None and not self._stop.is_set():
+            self._on_part(part)
 
     def check(self) -> None:
         """Raise :class:`Cancelled` when the task is no longer wanted."""
@@ -60,7 +65,7 @@ class _Task:
     done: Callable[[Any], None] | None
     failed: Callable[[Exception], None] | None
     progress: Callable[[float, str], None] | None
-    serial: int
+    received: Callable[[Any], None] | None
 
 
 class TaskRunner(QObject):
@@ -85,7 +90,6 @@ class TaskRunner(QObject):
             for lane, threads in LANE_THREADS.items()
         }
         self._tasks: dict[Hashable, _Task] = {}
-        self._serials = itertools.count()
         self._relay.connect(self._deliver, Qt.QueuedConnection)
 
     def submit(
@@ -97,16 +101,19 @@ class TaskRunner(QObject):
         done: Callable[[Any], None] | None = None,
         failed: Callable[[Exception], None] | None = None,
         progress: Callable[[float, str], None] | None = None,
+        received: Callable[[Any], None] | None = None,
     ) -> None:
         """Run ``function(context, *args)`` in a lane; call back in the main thread.
 
-        A waiting or running task of the same key is cancelled.
+        ``received`` gets each part the task sends, in order, before ``done`` or ``failed``. A
+        waiting or running task of the same key is cancelled.
         """
         self.cancel(key)
-        task = _Task(key, TaskContext(), done, failed, progress, next(self._serials))
+        task = _Task(key, TaskContext(), done, failed, progress, received)
         task.context._on_progress = lambda fraction, text: self._send(
             lambda: self._progress(task, fraction, text)
         )
+        task.context._on_part = lambda part: self._send(lambda: self._receive(task, part))
         self._tasks[key] = task
         self._lanes[lane].submit(self._run, task, function, args)
         self.count_changed.emit(len(self._tasks))
@@ -162,6 +169,10 @@ class TaskRunner(QObject):
     def _progress(self, task: _Task, fraction: float, text: str) -> None:
         if self._tasks.get(task.key) is task and task.progress is not None:
             task.progress(fraction, text)
+
+    def _receive(self, task: _Task, part: Any) -> None:
+        if self._tasks.get(task.key) is task and task.received is not None:
+            task.received(part)
 
     def _finish(self, task: _Task, result: Any, error: Exception | None) -> None:
         if self._tasks.get(task.key) is not task:

@@ -82,6 +82,8 @@ class ViewState(QObject):
         self.smooth = True
         self.maximized: int | None = None
         self.active = 0
+        #: Width and height of one view on the screen; set by the view grid, used to fit regions.
+        self.view_size_px: tuple[int, int] = (600, 450)
         self._windows: dict[str, Window] = {}
         self._styles: dict[str, MaskStyle] = {}
         self.default_window = Window(350.0, 40.0)

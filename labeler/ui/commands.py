@@ -15,7 +15,6 @@ from PyQt5.QtWidgets import QAction
 
 from labeler.ui.command_table import COMMANDS, Command
 
-
 ICON_COLOUR = "#d7dce2"
 ICON_DISABLED_COLOUR = "#5e6873"
 ICON_ACTIVE_COLOUR = "#ffffff"
