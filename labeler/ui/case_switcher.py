@@ -1,0 +1,109 @@
+"""Going from case to case: unsaved edits are asked about once, then the next case opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from PyQt5.QtCore import QObject, pyqtSignal
+
+from labeler.workflows.open_case import CaseOpener
+from labeler.workflows.open_folder import Roots, Worklist
+from labeler.workflows.review_case import set_status
+from labeler.workflows.save_case import CaseSaver
+from labeler.workflows.workspace import Workspace
+
+Answer = Literal["save", "discard", "stay"]
+
+
+class CaseSwitcher(QObject):
+    """Opens, leaves and finishes cases.
+
+    Parameters
+    ----------
+    ask
+        Asks the user what to do with the unsaved edits of a case (its id is given).
+
+    Signals
+    -------
+    said
+        A sentence for the status bar.
+    stayed
+        The user chose to stay with the open case (its id).
+    """
+
+    said = pyqtSignal(str)
+    stayed = pyqtSignal(str)
+
+    def __init__(
+        self,
+        ws: Workspace,
+        worklist: Worklist,
+        opener: CaseOpener,
+        saver: CaseSaver,
+        ask: Callable[[str], Answer],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._ws = ws
+        self._worklist = worklist
+        self._opener = opener
+        self._saver = saver
+        self._ask = ask
+
+    def leave(self, then: Callable[[], None]) -> None:
+        """Go on with ``then`` once nothing unsaved would be lost."""
+        session = self._ws.session
+        if session.case is None or not session.is_dirty:
+            then()
+            return
+        answer = self._ask(session.case.id)
+        if answer == "save":
+            self._saver.save(lambda ok: then() if ok else self.stayed.emit(session.case.id))
+        elif answer == "discard":
+            then()
+        else:
+            self.stayed.emit(session.case.id)
+
+    def open_case(self, case_id: str) -> None:
+        """Open a case of the worklist."""
+        if case_id != self._opener.current_id:
+            self.leave(lambda: self._opener.open(case_id))
+
+    def reopen_case(self) -> None:
+        """Read the open case anew (its files were assigned differently)."""
+        case_id = self._opener.current_id
+        if case_id is not None:
+            self._worklist.reread(case_id)
+            self.leave(lambda: self._opener.open(case_id))
+
+    def go(self, step: int) -> None:
+        """Open the case ``step`` rows below; with no case open, the first of the list."""
+        if self._opener.current_id is None and len(self._worklist):
+            self.open_case(self._worklist.case_at(0).id)
+            return
+        case_id = self._opener.neighbour(step)
+        if case_id is None:
+            self.said.emit("This is the last case." if step > 0 else "This is the first case.")
+        else:
+            self.open_case(case_id)
+
+    def finish_case(self) -> None:
+        """Mark the open case done, save it and open the next one."""
+        case = self._ws.session.case
+        if case is None:
+            return
+        if self._ws.session.read_only_reason:
+            self.said.emit(self._ws.session.read_only_reason)
+            return
+        set_status(self._ws, "done")
+        self._saver.save(lambda ok: self.go(1) if ok else None)
+
+    def open_roots(self, roots: Roots) -> None:
+        """Show the cases of other folders."""
+
+        def then() -> None:
+            self._opener.close()
+            self._worklist.open_roots(roots)
+
+        self.leave(then)

@@ -1,0 +1,337 @@
+"""Opening a case: each phase and mask is shown as soon as it is read.
+
+Opening another case drops what is still on its way. When everything is there, the next and the
+previous case are read ahead within a memory budget, so that switching shows pixels at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from PyQt5.QtCore import QObject, pyqtSignal
+
+from labeler.core.annotations import Annotations
+from labeler.core.geometry import Grid
+from labeler.core.volume import PHASES, Volume
+from labeler.state.session import Session
+from labeler.state.tasks import TaskContext
+from labeler.storage.atomic import folder_problem
+from labeler.storage.cache import VolumeCache
+from labeler.storage.cases import Case, PhaseSource, inspect
+from labeler.storage.errors import ImageError, SaveError
+from labeler.storage.images import read_header, read_volume
+from labeler.storage.locks import CaseLock, LockedError
+from labeler.storage.masks import MaskFile, read_mask
+from labeler.storage.sidecar import LoadedSidecar, case_file_name, load_sidecar
+from labeler.workflows.open_folder import Worklist
+from labeler.workflows.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Ahead:
+    """What has been read of one case before it was asked for."""
+
+    volumes: dict[str, tuple[object, Volume]] = field(default_factory=dict)
+    nbytes: int = 0
+
+
+@dataclass(frozen=True)
+class _Start:
+    """First facts about a case: its files, notes and whether it may be changed."""
+
+    case: Case
+    sidecar: LoadedSidecar
+    read_only_reason: str | None
+    grids: dict[str, Grid | None]
+
+
+class CaseOpener(QObject):
+    """Opens cases of the worklist into the session.
+
+    Signals
+    -------
+    phase_progress
+        ``(phase, fraction)`` while a phase is being read.
+    loaded
+        Every phase and mask of the case is there, or has failed.
+    opening
+        Id of the case that is about to be opened.
+    """
+
+    phase_progress = pyqtSignal(str, float)
+    loaded = pyqtSignal()
+    opening = pyqtSignal(str)
+
+    def __init__(
+        self,
+        ws: Workspace,
+        worklist: Worklist,
+        cache: VolumeCache | None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._ws = ws
+        self._worklist = worklist
+        self._cache = cache
+        self._ahead: OrderedDict[str, _Ahead] = OrderedDict()
+        self._waiting: set[tuple[str, str]] = set()
+        self._lock: CaseLock | None = None
+        self._grids: dict[str, Grid | None] = {}
+        self.sidecar: LoadedSidecar | None = None
+        self.current_id: str | None = None
+
+    def open(self, case_id: str) -> None:
+        """Show a case; what was on its way for another one is dropped."""
+        case = self._worklist.case(case_id)
+        if case is None:
+            return
+        self._drop_tasks()
+        self.current_id = case_id
+        self.opening.emit(case_id)
+        self._ws.tasks.submit(
+            "io", ("case", "start"), _start, case, done=self._begin,
+            failed=lambda error: self._ws.session.add_problem("case", str(error)),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Close the open case and free its lock."""
+        self._drop_tasks()
+        self._release()
+        self.current_id = None
+        if self._ws.session.case is not None:
+            self._ws.session.begin(None)
+
+    def neighbour(self, step: int) -> str | None:
+        """Id of the case ``step`` rows below the open one."""
+        return None if self.current_id is None else self._worklist.neighbour(self.current_id, step)
+
+    def _drop_tasks(self) -> None:
+        self._ws.tasks.cancel_where(
+            lambda key: isinstance(key, tuple) and key[0] in ("case", "ahead", "cache")
+        )
+        self._waiting.clear()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _take_lock(self, case: Case) -> str | None:
+        """Lock a case for this window; the reason when it can only be looked at.
+
+        Done in the main thread, so that a lock never belongs to an opening that was dropped.
+        """
+        path = case.mask_root / "_labeling" / f".{case_file_name(case.id)}.lock"
+        try:
+            self._lock = CaseLock.acquire(path)
+        except LockedError as error:
+            return str(error)
+        except SaveError as error:
+            return str(error)
+        return None
+
+    def _begin(self, start: _Start) -> None:
+        session = self._ws.session
+        self._keep_closed_case(session)
+        self._release()
+        self.sidecar, self._grids = start.sidecar, start.grids
+        case = start.case
+        read_only_reason = start.read_only_reason or self._take_lock(case)
+        self._worklist.update_case(case)
+        self._ws.selection.reset()
+        session.begin(case, Annotations(start.sidecar.sidecar.annotations().as_dict()))
+        session.read_only_reason = read_only_reason
+        for sentence in (*start.sidecar.problems, *filter(None, [read_only_reason])):
+            session.add_problem("case", sentence)
+        ahead = self._ahead.pop(case.id, _Ahead())
+        self._waiting = {("phase", name) for name in case.phases}
+        self._waiting |= {("mask", source.name) for source in case.masks}
+        if not self._waiting:
+            self._all_loaded()
+        for phase in _reading_order(case):
+            source = case.phases[phase]
+            held = ahead.volumes.get(phase)
+            if held is not None and held[0] == _stamp(source):
+                self._phase_read(phase, held[1])
+            else:
+                self._submit("phase", phase, _read_phase, source, self._cache)
+        for source in case.masks:
+            self._submit("mask", source.name, _read_mask, source.path, source.name)
+
+    def _submit(self, kind: str, name: str, function: Any, *args: Any) -> None:
+        finished = self._phase_read if kind == "phase" else self._mask_read
+        self._ws.tasks.submit(
+            "io", ("case", kind, name), function, *args,
+            done=partial(finished, name),
+            failed=partial(self._failed, kind, name),
+            progress=(lambda fraction, text: self.phase_progress.emit(name, fraction))
+            if kind == "phase"
+            else None,
+        )  # fmt: skip
+
+    def _phase_read(self, phase: str, volume: Volume) -> None:
+        self._ws.session.add_volume(phase, volume)
+        self._arrived("phase", phase)
+
+    def _mask_read(self, name: str, mask_file: MaskFile) -> None:
+        refusal = mask_refusal(mask_file, self._grids)
+        if refusal is None:
+            self._ws.session.add_mask(mask_file.mask, mask_file)
+        else:
+            self._ws.session.add_problem(f"mask:{name}", refusal)
+        self._arrived("mask", name)
+
+    def _failed(self, kind: str, name: str, error: Exception) -> None:
+        if not isinstance(error, ImageError):
+            log.exception("reading %s %s", kind, name, exc_info=error)
+        self._ws.session.add_problem(f"{kind}:{name}", str(error) or type(error).__name__)
+        self._arrived(kind, name)
+
+    def _arrived(self, kind: str, name: str) -> None:
+        self._waiting.discard((kind, name))
+        if not self._waiting:
+            self._all_loaded()
+
+    def _all_loaded(self) -> None:
+        self.loaded.emit()
+        case = self._ws.session.case
+        if case is None:
+            return
+        if self._cache is not None:
+            volumes = dict(self._ws.session.volumes)
+            self._ws.tasks.submit("io", ("cache",), _fill_cache, self._cache, case, volumes)
+        self._read_ahead()
+
+    def _read_ahead(self) -> None:
+        budget = self._ws.settings.data.memory.prefetch_mb * 2**20
+        for step in (1, -1):
+            case_id = self.neighbour(step)
+            case = self._worklist.case(case_id) if case_id else None
+            if case is None or not budget:
+                continue
+            held = self._ahead.get(case.id, _Ahead())
+            self._ws.tasks.submit(
+                "io", ("ahead", case.id), _read_ahead, case, set(held.volumes), self._cache,
+                received=partial(self._keep, case.id),
+                failed=lambda error: log.info("not read ahead: %s", error),
+            )  # fmt: skip
+
+    def _keep(self, case_id: str, part: tuple[str, object, Volume]) -> None:
+        phase, stamp, volume = part
+        held = self._ahead.setdefault(case_id, _Ahead())
+        held.volumes[phase] = (stamp, volume)
+        held.nbytes += volume.array.nbytes
+        self._ahead.move_to_end(case_id)
+        self._trim()
+
+    def _keep_closed_case(self, session: Session) -> None:
+        """Hold the pixels of the case that is left: people go back."""
+        case = session.case
+        if case is None or not self._ws.settings.data.memory.prefetch_mb:
+            return
+        for phase, volume in session.volumes.items():
+            if phase in case.phases:
+                self._keep(case.id, (phase, _stamp(case.phases[phase]), volume))
+
+    def _trim(self) -> None:
+        """Forget the longest unused cases until the budget holds."""
+        budget = self._ws.settings.data.memory.prefetch_mb * 2**20
+        while self._ahead and sum(held.nbytes for held in self._ahead.values()) > budget:
+            self._ahead.popitem(last=False)
+
+
+def mask_refusal(mask_file: MaskFile, grids: Mapping[str, Grid | None]) -> str | None:
+    """Why a mask cannot be shown: it lies on no phase's grid. ``None`` when it can.
+
+    A phase that cannot be read has no known grid and may be the one the mask belongs to.
+    """
+    grid = mask_file.mask.grid
+    known = {phase: other for phase, other in grids.items() if other is not None}
+    tolerance_mm = max(0.05, 0.1 * min(grid.spacing_mm))
+    if any(grid.matches(other, tolerance_mm) for other in known.values()):
+        return None
+    if not known or len(known) < len(grids):
+        return None
+    name = mask_file.path.name
+    same_shape = {p: g for p, g in known.items() if g.shape_kji == grid.shape_kji}
+    if same_shape:
+        phase, other = next(iter(same_shape.items()))
+        offset_mm = float(np.linalg.norm(grid.center_ras - other.center_ras))
+        return (
+            f"{name} is refused: it has the shape of {phase}, but its voxels lie elsewhere "
+            f"(centres {offset_mm:.1f} mm apart, spacing or direction differ)."
+        )
+    shape = "x".join(map(str, grid.shape_ijk))
+    shapes = ", ".join(f"{p} {'x'.join(map(str, g.shape_ijk))}" for p, g in known.items())
+    return f"{name} is refused: its grid ({shape}) is that of no phase ({shapes})."
+
+
+def _reading_order(case: Case) -> list[str]:
+    return sorted(case.phases, key=lambda p: PHASES.index(p) if p in PHASES else len(PHASES))
+
+
+def _stamp(source: PhaseSource) -> object:
+    """Changes when the file does, so that pixels read ahead are never stale."""
+    try:
+        status = source.path.stat()
+    except OSError:
+        return None
+    return source.path, source.key, status.st_mtime_ns, status.st_size
+
+
+def _start(context: TaskContext, case: Case) -> _Start:
+    known = case if case.is_inspected else inspect(case)
+    context.check()
+    sidecar = load_sidecar(case.mask_root, case.id)
+    reason = folder_problem(case.mask_root) if case.mask_root.exists() else None
+    return _Start(known, sidecar, reason, {n: _grid(p) for n, p in known.phases.items()})
+
+
+def _grid(source: PhaseSource) -> Grid | None:
+    try:
+        return read_header(source.series or source.path).grid
+    except ImageError:
+        return None
+
+
+def _read_phase(context: TaskContext, source: PhaseSource, cache: VolumeCache | None) -> Volume:
+    return read_volume(source.series or source.path, context, cache)
+
+
+def _read_mask(context: TaskContext, path: Any, name: str) -> MaskFile:
+    return read_mask(path, name, context)
+
+
+def _fill_cache(
+    context: TaskContext, cache: VolumeCache, case: Case, volumes: dict[str, Volume]
+) -> None:
+    for phase, volume in volumes.items():
+        context.check()
+        source = case.phases.get(phase)
+        if source is not None and not cache.holds(source.series or source.path):
+            cache.put(source.series or source.path, volume)
+
+
+def _read_ahead(
+    context: TaskContext, case: Case, held: set[str], cache: VolumeCache | None
+) -> None:
+    known = case if case.is_inspected else inspect(case)
+    for phase in _reading_order(known):
+        if phase in held:
+            continue
+        source = known.phases[phase]
+        stamp = _stamp(source)
+        try:
+            volume = read_volume(source.series or source.path, context, cache)
+        except ImageError as error:
+            log.info("not read ahead: %s", error)
+            continue
+        context.send((phase, stamp, volume))

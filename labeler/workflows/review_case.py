@@ -1,0 +1,188 @@
+"""Going through a case: jumping to regions, ticking them, comments and status.
+
+A tick is kept by a point inside the region (mask, label, RAS mm), not by a number, so that it
+finds its region again when the case is opened next time.
+"""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import secrets
+from typing import Any
+
+import numpy as np
+
+from labeler.core.annotations import Annotations
+from labeler.core.geometry import Grid, Plane
+from labeler.core.regions import Region, RegionIndex
+from labeler.state.selection import RegionRef
+from labeler.state.session import Session, note_edit
+from labeler.workflows.workspace import Workspace
+
+#: Smallest field shown when a view jumps to a region, so that a small lesion keeps its context.
+MIN_FIELD_MM = 90.0
+
+#: Room around a region, as a factor of its size.
+MARGIN = 1.35
+
+
+def jump_to_region(ws: Workspace, ref: RegionRef) -> None:
+    """Select a region and bring every view to it, at a zoom that fits it.
+
+    The slice is the region's first, largest or middle one, by ``settings.views.region_jump``.
+    """
+    region = ws.session.region(ref.mask, ref.region_id)
+    if region is None:
+        return
+    grid = ws.session.masks[ref.mask].mask.grid
+    point = region.jump_point_kji(ws.settings.data.views.region_jump)
+    ws.selection.select_region(ref)
+    ws.views.set_frame(
+        crosshair_ras=grid.to_ras(point[::-1]),
+        center_ras=box_center_ras(region, grid),
+        mm_per_px=_fitting_zoom(region, grid, ws),
+    )
+
+
+def box_center_ras(region: Region, grid: Grid) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Centre of a region's box."""
+    lo, hi = np.array(region.box.lo_kji), np.array(region.box.hi_kji)
+    return grid.to_ras(((lo + hi - 1) / 2)[::-1])
+
+
+def _fitting_zoom(region: Region, grid: Grid, ws: Workspace) -> float:
+    size_ijk = np.array(region.box.shape_kji[::-1]) * np.array(grid.spacing_mm)
+    planes = {pane.plane for pane in ws.views.panes} or {Plane.AXIAL}
+    fields_mm = np.maximum(size_ijk * MARGIN, MIN_FIELD_MM)
+    size_px = np.maximum(ws.views.view_size_px, 1)
+    return max(
+        float(max(fields_mm[[plane.column_axis, plane.row_axis]] / size_px)) for plane in planes
+    )
+
+
+def tick_region(ws: Workspace, ref: RegionRef) -> None:
+    """Tick a region as reviewed, or take the tick back; one undoable edit."""
+    session = ws.session
+    region = session.region(ref.mask, ref.region_id)
+    if region is None:
+        return
+    name = session.labels[region.label].name
+    key = _tick_key_of(session, ref)
+    if key is not None:
+        edit = note_edit(session, f"Untick {name}", "tick", key, None)
+    else:
+        new_key, value = _tick(region, session.masks[ref.mask].mask.grid)
+        edit = note_edit(session, f"Tick {name}", "tick", new_key, value)
+    if edit is not None:
+        session.apply(edit)
+
+
+def ticked_ids(session: Session, mask: str) -> set[int]:
+    """Ids of the reviewed regions of a mask."""
+    index = session.regions.get(mask)
+    if index is None:
+        return set()
+    return {i for _, i in _found_ticks(session.annotations, mask, index)}
+
+
+def is_ticked(session: Session, ref: RegionRef) -> bool:
+    """Whether a region has been reviewed."""
+    return ref.region_id in ticked_ids(session, ref.mask)
+
+
+def follow_ticks(session: Session, mask: str, fresh: RegionIndex) -> None:
+    """Move ticks along with regions whose tick point an edit took away.
+
+    Not an edit of its own: what the user ticked stays ticked.
+    """
+    old = session.regions.get(mask)
+    if old is None:
+        return
+    grid = session.masks[mask].mask.grid
+    kept = {key for key, _ in _found_ticks(session.annotations, mask, fresh)}
+    for key, region_id in _found_ticks(session.annotations, mask, old):
+        region = fresh.regions.get(region_id)
+        if key not in kept and region is not None:
+            _, value = _tick(region, grid)
+            change = session.annotations.change("tick", key, value)
+            if change is not None:
+                session.annotations.apply(change)
+
+
+def _tick(region: Region, grid: Grid) -> tuple[str, dict[str, Any]]:
+    point = [round(float(v), 2) for v in grid.to_ras(region.anchor_kji[::-1])]
+    value = {"mask": region.mask, "label": region.label, "anchor_ras": point}
+    return f"{region.mask}/{region.label}@{','.join(map(str, point))}", value
+
+
+def _found_ticks(annotations: Annotations, mask: str, index: RegionIndex) -> list[tuple[str, int]]:
+    """Tick keys of a mask and the ids of the regions they lie in."""
+    found = []
+    for key, value in annotations.entries("tick").items():
+        if not isinstance(value, dict) or value.get("mask") != mask:
+            continue
+        point = np.asarray(value.get("anchor_ras", ()), dtype=np.float64)
+        if point.shape != (3,) or not np.isfinite(point).all():
+            continue
+        ijk = index.grid.nearest_ijk(point)
+        region_id = index.region_at(ijk[::-1]) if index.grid.contains(ijk) else None
+        if region_id is not None and index.regions[region_id].label == value.get("label"):
+            found.append((key, region_id))
+    return found
+
+
+def _tick_key_of(session: Session, ref: RegionRef) -> str | None:
+    ticks = _found_ticks(session.annotations, ref.mask, session.regions[ref.mask])
+    return next((key for key, region_id in ticks if region_id == ref.region_id), None)
+
+
+def set_status(ws: Workspace, status: str) -> None:
+    """Set the case's status; one undoable edit."""
+    edit = note_edit(ws.session, f"Mark {status}", "status", "", status)
+    if edit is not None:
+        ws.session.apply(edit)
+
+
+def add_comment(ws: Workspace, text: str, ref: RegionRef | None = None) -> None:
+    """Add a comment to the case, or to one region."""
+    now = datetime.datetime.now().astimezone()
+    region = ws.session.region(ref.mask, ref.region_id) if ref is not None else None
+    value = {
+        "time": now.isoformat(timespec="seconds"),
+        "author": ws.settings.data.person.name or user_name(),
+        "text": text.strip(),
+        "region": None,
+    }
+    if region is not None:
+        _, value["region"] = _tick(region, ws.session.masks[region.mask].mask.grid)
+    key = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    edit = note_edit(ws.session, "Add comment", "comment", key, value)
+    if edit is not None and value["text"]:
+        ws.session.apply(edit)
+
+
+def edit_comment(ws: Workspace, key: str, text: str) -> None:
+    """Change the text of a comment."""
+    value = ws.session.annotations.get("comment", key)
+    if value is not None:
+        edit = note_edit(
+            ws.session, "Edit comment", "comment", key, {**value, "text": text.strip()}
+        )
+        if edit is not None:
+            ws.session.apply(edit)
+
+
+def delete_comment(ws: Workspace, key: str) -> None:
+    """Delete a comment."""
+    edit = note_edit(ws.session, "Delete comment", "comment", key, None)
+    if edit is not None:
+        ws.session.apply(edit)
+
+
+def user_name() -> str:
+    """Login name, or a neutral word where the system knows none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "user"

@@ -1,0 +1,217 @@
+"""Saving: changed masks and notes go to disk in the background, one after the other."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PyQt5.QtCore import QObject, pyqtSignal
+
+from labeler.core.annotations import Fields
+from labeler.core.mask import Mask
+from labeler.state.tasks import TaskContext
+from labeler.storage.cases import Case, new_mask_path
+from labeler.storage.errors import ConflictError, SaveError
+from labeler.storage.masks import MaskFile, save_mask
+from labeler.storage.sidecar import LoadedSidecar, SidecarConflict, save_sidecar
+from labeler.workflows.open_case import CaseOpener
+from labeler.workflows.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _MaskJob:
+    mask: Mask
+    file: MaskFile
+    path: Path
+
+
+@dataclass(frozen=True)
+class _SavedMask:
+    name: str
+    file: MaskFile
+    revision: int
+
+
+@dataclass(frozen=True)
+class _SavedNotes:
+    fields: Fields
+    sidecar: LoadedSidecar
+
+
+class CaseSaver(QObject):
+    """Writes the open case.
+
+    Signals
+    -------
+    started
+        Writing began.
+    saved
+        Everything is on disk (``datetime`` of the moment).
+    failed
+        A sentence; what could not be written stays changed.
+    conflict
+        ``(mask, sentence)``: the file was changed by somebody else and is left alone.
+    """
+
+    started = pyqtSignal()
+    saved = pyqtSignal(object)
+    failed = pyqtSignal(str)
+    conflict = pyqtSignal(str, str)
+
+    def __init__(self, ws: Workspace, opener: CaseOpener, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._ws = ws
+        self._opener = opener
+        self._after: list[Callable[[bool], None]] = []
+        self._again = False
+        self._is_ok = True
+
+    @property
+    def is_saving(self) -> bool:
+        return self._ws.tasks.is_pending(("save",))
+
+    def save(self, after: Callable[[bool], None] | None = None) -> None:
+        """Save what has changed; ``after(ok)`` is called when it is done.
+
+        A call while a save is running saves once more afterwards.
+        """
+        if after is not None:
+            self._after.append(after)
+        if self.is_saving:
+            self._again = True
+            return
+        session, case = self._ws.session, self._ws.session.case
+        if case is None or session.read_only_reason or not session.is_dirty:
+            if case is not None and session.is_dirty:
+                self._fail(SaveError(session.read_only_reason or ""))
+            self._finish()
+            return
+        jobs = [
+            _job(case, entry.mask, entry.file)
+            for entry in session.masks.values()
+            if entry.mask.is_dirty and entry.file is not None
+        ]
+        notes = session.annotations.as_dict() if session.annotations.is_dirty else None
+        self._is_ok = True
+        self.started.emit()
+        self._ws.tasks.submit(
+            "io", ("save",), _save, case, jobs, notes, self._opener.sidecar,
+            self._ws.settings.data.editing.backups,
+            received=self._part_saved, done=lambda _: self._finish(), failed=self._failed,
+        )  # fmt: skip
+
+    def save_copy(self, name: str, new_name: str, after: Callable[[bool], None]) -> None:
+        """Write a mask under another name; the copy joins the open masks, the original stays.
+
+        The way out of a conflict and of a read-only mask.
+        """
+        session = self._ws.session
+        entry = session.masks[name]
+        if session.case is None or entry.file is None:
+            return
+        path = new_mask_path(session.case, new_name)
+
+        def done(saved: _SavedMask) -> None:
+            session.add_mask(saved.file.mask, saved.file)
+            self.saved.emit(datetime.datetime.now())
+            after(True)
+
+        def failed(error: Exception) -> None:
+            self._fail(error)
+            after(False)
+
+        self._ws.tasks.submit(
+            "io", ("save", "copy"), _save_copy, entry.mask, entry.file, path, new_name,
+            done=done, failed=failed,
+        )  # fmt: skip
+
+    def _part_saved(self, part: _SavedMask | _SavedNotes | tuple[str, Exception]) -> None:
+        session = self._ws.session
+        if isinstance(part, _SavedMask):
+            if part.name in session.masks:
+                session.set_mask_saved(part.name, part.file, part.revision)
+        elif isinstance(part, _SavedNotes):
+            session.annotations.mark_saved(part.fields)
+            self._opener.sidecar = part.sidecar
+            session.history_changed.emit()
+        else:
+            name, error = part
+            if isinstance(error, ConflictError) and name:
+                self._is_ok = False
+                self.conflict.emit(name, str(error))
+            else:
+                self._fail(error)
+
+    def _failed(self, error: Exception) -> None:
+        self._fail(error)
+        self._finish()
+
+    def _fail(self, error: Exception) -> None:
+        self._is_ok = False
+        if not isinstance(error, SaveError | SidecarConflict | OSError):
+            log.exception("saving", exc_info=error)
+        self.failed.emit(str(error))
+
+    def _finish(self) -> None:
+        if self._again and self._is_ok:
+            self._again = False
+            self.save()
+            return
+        self._again = False
+        if self._is_ok:
+            self.saved.emit(datetime.datetime.now())
+        after, self._after, ok = self._after, [], self._is_ok
+        self._is_ok = True
+        for call in after:
+            call(ok)
+
+
+def _job(case: Case, mask: Mask, file: MaskFile) -> _MaskJob:
+    path = file.path if file.fingerprint is not None else new_mask_path(case, mask.name)
+    return _MaskJob(mask, file, path)
+
+
+def _save(
+    context: TaskContext,
+    case: Case,
+    jobs: list[_MaskJob],
+    notes: Fields | None,
+    sidecar: LoadedSidecar | None,
+    backups: int,
+) -> None:
+    for job in jobs:
+        try:
+            context.send(_save_one(job, backups))
+        except SaveError as error:
+            context.send((job.mask.name, error))
+    if notes is not None and sidecar is not None:
+        try:
+            changed = sidecar.sidecar.with_annotations(notes)
+            version = save_sidecar(case.mask_root, changed, sidecar.version)
+        except (SidecarConflict, SaveError) as error:
+            context.send(("", error))
+        else:
+            context.send(_SavedNotes(notes, replace(sidecar, sidecar=changed, version=version)))
+
+
+def _save_one(job: _MaskJob, backups: int) -> _SavedMask:
+    array, revision = job.mask.snapshot()
+    fingerprint = save_mask(
+        job.path, array, job.file, expected_fingerprint=job.file.fingerprint, keep_backups=backups
+    )
+    file = replace(job.file, path=job.path, fingerprint=fingerprint)
+    return _SavedMask(job.mask.name, file, revision)
+
+
+def _save_copy(
+    context: TaskContext, mask: Mask, file: MaskFile, path: Path, new_name: str
+) -> _SavedMask:
+    array, _ = mask.snapshot()
+    copied = Mask(new_name, array, mask.grid, mask.axis_order)
+    saved = _save_one(_MaskJob(copied, replace(file, mask=copied, fingerprint=None), path), 0)
+    return replace(saved, file=replace(saved.file, mask=copied))
