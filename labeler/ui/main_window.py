@@ -1,0 +1,128 @@
+"""The window: menus, docks and bars around the views. Makes them and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PyQt5.QtCore import QByteArray, Qt
+from PyQt5.QtGui import QCloseEvent
+from PyQt5.QtWidgets import QDockWidget, QMainWindow, QMenu, QStatusBar, QToolBar, QWidget
+
+from labeler.ui.command_table import COMMANDS
+from labeler.ui.commands import Commands
+
+#: Widths of the docks on a wide and on a narrow screen.
+DOCK_PX, NARROW_DOCK_PX, NARROW_SCREEN_PX = 320, 264, 1500
+
+#: Keys that lists and fields need for themselves: these commands act while a view has the focus.
+VIEW_COMMANDS = ("view.slice_up", "view.slice_down")
+
+MENUS = ("File", "Case", "Edit", "View", "Grey scale", "Masks", "Regions", "Tools", "Help")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A widget that goes into a dock.
+
+    ``share`` is its part of the dock area's height; ``title_bar`` the widget the user drags.
+    """
+
+    name: str
+    title: str
+    widget: QWidget
+    area: Qt.DockWidgetArea
+    share: int
+    title_bar: QWidget
+
+
+class MainWindow(QMainWindow):
+    """Frame of the program.
+
+    Parameters
+    ----------
+    commands
+        Fill the menus.
+    views
+        Central widget.
+    tools
+        Bar at the top.
+    status
+        Bar at the bottom.
+    panels
+        Docks, from top to bottom.
+    """
+
+    def __init__(
+        self,
+        commands: Commands,
+        views: QWidget,
+        tools: QWidget,
+        status: QStatusBar,
+        panels: tuple[Panel, ...],
+    ) -> None:
+        super().__init__()
+        self.setObjectName("mainWindow")
+        self.setWindowTitle("CT Labeler")
+        self.setDockOptions(QMainWindow.AnimatedDocks | QMainWindow.AllowNestedDocks)
+        #: Asked before the window closes; the program sets it.
+        self.may_close: Callable[[], bool] = lambda: True
+        self._panels = panels
+        self._docks = {panel.name: self._dock(panel) for panel in panels}
+        self._fill_menus(commands, views)
+        bar = QToolBar("Tools", self)
+        bar.setObjectName("toolBar")
+        bar.setMovable(False)
+        bar.addWidget(tools)
+        self.addToolBar(bar)
+        self.setCentralWidget(views)
+        self.setStatusBar(status)
+        self.setContextMenuPolicy(Qt.NoContextMenu)
+
+    def arrange(self, geometry: str, docks: str) -> None:
+        """Restore a remembered arrangement (base64), or make the standard one."""
+        if not (geometry and self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))):
+            self.resize(1600, 900)
+        if not (docks and self.restoreState(QByteArray.fromBase64(docks.encode()))):
+            self.arrange_docks()
+
+    def arrange_docks(self) -> None:
+        """Give the docks their standard sizes for the present window."""
+        width = DOCK_PX if self.width() >= NARROW_SCREEN_PX else NARROW_DOCK_PX
+        for area in (Qt.LeftDockWidgetArea, Qt.RightDockWidgetArea):
+            panels = [panel for panel in self._panels if panel.area == area]
+            docks = [self._docks[panel.name] for panel in panels]
+            self.resizeDocks(docks, [width] * len(docks), Qt.Horizontal)
+            self.resizeDocks(docks, [panel.share for panel in panels], Qt.Vertical)
+
+    def arrangement(self) -> tuple[str, str]:
+        """Geometry and dock state, base64, for :meth:`arrange`."""
+        return (
+            bytes(self.saveGeometry().toBase64()).decode(),
+            bytes(self.saveState().toBase64()).decode(),
+        )
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        event.setAccepted(self.may_close())
+
+    def _dock(self, panel: Panel) -> QDockWidget:
+        dock = QDockWidget(panel.title, self)
+        dock.setObjectName(f"{panel.name}Dock")
+        dock.setTitleBarWidget(panel.title_bar)
+        dock.setWidget(panel.widget)
+        self.addDockWidget(panel.area, dock)
+        return dock
+
+    def _fill_menus(self, commands: Commands, views: QWidget) -> None:
+        menus: dict[str, QMenu] = {title: self.menuBar().addMenu(title) for title in MENUS}
+        for command in COMMANDS:
+            action = commands.action(command.id)
+            menus[command.menu].addAction(action)
+            if command.id in VIEW_COMMANDS:
+                action.setShortcutContext(Qt.WidgetWithChildrenShortcut)
+                views.addAction(action)
+            else:
+                self.addAction(action)
+        docks = menus["View"].addMenu("Panels")
+        for dock in self._docks.values():
+            docks.addAction(dock.toggleViewAction())
