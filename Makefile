@@ -6,6 +6,9 @@ PYTEST := $(OFFSCREEN) $(PYTHON_ENV) -m pytest
 # real scans for `make test-real`; the tests say so and skip where they are missing
 export CT_LABELER_DATA ?= $(abspath ../shared/data)
 
+PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile pyproject.toml \
+	--quiet --allow-unsafe --strip-extras --no-emit-options
+
 .DEFAULT_GOAL := help
 .PHONY: help env run test test-slow test-real bench lint docs-screenshots lock clean
 
@@ -31,9 +34,10 @@ test-real: env ## on real scans, from CT_LABELER_DATA
 	@scripts/system-libs qt rendering
 	$(PYTEST) -m real -rs
 
-bench: env ## the figures, each against its baseline; table here, JSON in out/
-	@scripts/system-libs qt
-	$(OFFSCREEN) $(PYTHON_ENV) -m benchmarks
+bench: ## the figures, each against its baseline; table here, JSON in out/
+	@scripts/env .venv-bench requirements-bench.lock
+	@scripts/system-libs qt rendering
+	$(OFFSCREEN) .venv-bench/bin/python -m benchmarks
 
 lint: env ## ruff, mypy, import rules
 	$(PYTHON_ENV) -m ruff check .
@@ -45,13 +49,13 @@ docs-screenshots: env ## draw the pictures of the documentation from the real wi
 	@scripts/docs-screenshots
 
 # In an environment of its own: pip-tools must not pin itself.
-lock: ## resolve requirements.lock anew from pyproject.toml (on the oldest Python supported)
+lock: ## resolve the two locks anew from pyproject.toml (on the oldest Python supported)
 	rm -rf build/lock
 	python3.11 -m venv build/lock
 	build/lock/bin/python -m pip install --quiet pip-tools
-	CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile --quiet --upgrade \
-		--extra test --allow-unsafe --strip-extras --no-emit-options \
-		--output-file requirements.lock pyproject.toml
+	$(PIP_COMPILE) --upgrade --extra test --output-file requirements.lock
+	$(PIP_COMPILE) --upgrade --extra bench --constraint requirements.lock \
+		--output-file requirements-bench.lock
 
 clean: ## remove what was made here, but neither .venv nor out/
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
