@@ -1,0 +1,113 @@
+"""Short texts over the image: drawn once with a soft shadow, then kept as pictures.
+
+A view repaints at every wheel step, and most of its texts stay the same. The shadow is a blurred
+copy in black, which keeps letters readable on white bone and on grey liver alike without a box
+over the anatomy.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from PyQt5.QtCore import QPointF, QSizeF
+from PyQt5.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPixmap
+
+from labeler.ui.style import TEXT, TEXT_PX, text_font
+
+#: Room for the shadow around a text, in pixels of the text's own coordinates.
+PAD = 4
+SHADOW_SIGMA = 1.3
+SHADOW_STRENGTH = 2.2
+
+
+def draw_text(
+    painter: QPainter,
+    anchor: QPointF,
+    text: str,
+    *,
+    align: tuple[float, float] = (0.0, 0.0),
+    colour: str = TEXT,
+    size_px: float = TEXT_PX,
+    bold: bool = False,
+) -> QSizeF:
+    """Draw one line of text with its shadow.
+
+    Parameters
+    ----------
+    anchor
+        Point of the text's box given by ``align``.
+    align
+        Fractions of the box: ``(0, 0)`` its top left corner, ``(1, 1)`` bottom right.
+
+    Returns
+    -------
+    QSizeF
+        Size of the text without its shadow.
+    """
+    if not text:
+        return QSizeF(0.0, 0.0)
+    ratio = painter.device().devicePixelRatioF()
+    pixmap = text_pixmap(text, colour, size_px, bold, ratio)
+    size = pixmap.size() / ratio
+    width, height = size.width() - 2 * PAD, size.height() - 2 * PAD
+    x = anchor.x() - align[0] * width - PAD
+    y = anchor.y() - align[1] * height - PAD
+    # on whole device pixels, or the letters are resampled and lose their edges
+    painter.drawPixmap(QPointF(round(x * ratio) / ratio, round(y * ratio) / ratio), pixmap)
+    return QSizeF(width, height)
+
+
+def text_size(text: str, size_px: float = TEXT_PX, *, bold: bool = False) -> QSizeF:
+    """Size of the box in which :func:`draw_text` draws a text."""
+    metrics = QFontMetricsF(text_font(size_px, bold=bold))
+    return QSizeF(float(np.ceil(metrics.horizontalAdvance(text))), float(np.ceil(metrics.height())))
+
+
+@lru_cache(maxsize=512)
+def text_pixmap(text: str, colour: str, size_px: float, bold: bool, ratio: float) -> QPixmap:
+    """Draw a text and its shadow into a transparent picture, :data:`PAD` wider on each side."""
+    size = text_size(text, size_px, bold=bold)
+    width = int(np.ceil((size.width() + 2 * PAD) * ratio))
+    height = int(np.ceil((size.height() + 2 * PAD) * ratio))
+    letters = _letters(text, colour, size_px, bold, (width, height), ratio)
+    image = _shadow(letters, ratio)
+    painter = QPainter(image)
+    painter.drawImage(QPointF(0.0, 0.0), letters)
+    painter.end()
+    pixmap = QPixmap.fromImage(image)
+    pixmap.setDevicePixelRatio(ratio)
+    return pixmap
+
+
+def _letters(
+    text: str, colour: str, size_px: float, bold: bool, size: tuple[int, int], ratio: float
+) -> QImage:
+    image = QImage(*size, QImage.Format_ARGB32_Premultiplied)
+    image.setDevicePixelRatio(ratio)
+    image.fill(0)
+    font = text_font(size_px, bold=bold)
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.TextAntialiasing)
+    painter.setFont(font)
+    painter.setPen(QColor(colour))
+    painter.drawText(QPointF(PAD, PAD + QFontMetricsF(font).ascent()), text)
+    painter.end()
+    return image
+
+
+def _shadow(letters: QImage, ratio: float) -> QImage:
+    """Blur the letters' opacity into a black picture of the same size."""
+    width, height = letters.width(), letters.height()
+    bits = letters.constBits()
+    bits.setsize(letters.bytesPerLine() * height)
+    bgra = np.frombuffer(bits, np.uint8).reshape(height, letters.bytesPerLine() // 4, 4)
+    alpha = bgra[:, :width, 3].astype(np.float32)
+    blurred = cv2.GaussianBlur(alpha, (0, 0), SHADOW_SIGMA * ratio) * SHADOW_STRENGTH
+    shadow = np.zeros((height, width, 4), np.uint8)
+    shadow[..., 3] = np.minimum(blurred, 255 * 0.85)
+    image = QImage(shadow.data, width, height, 4 * width, QImage.Format_ARGB32_Premultiplied)
+    image = image.copy()  # the array goes away with this call
+    image.setDevicePixelRatio(ratio)
+    return image
