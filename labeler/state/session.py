@@ -15,7 +15,6 @@ from PyQt5.QtCore import QObject, pyqtSignal
 
 from labeler.core.annotations import Annotations
 from labeler.core.edits import Edit, History, ValueChange
-from labeler.core.geometry import Grid
 from labeler.core.labels import LabelTable
 from labeler.core.mask import Box, Mask, Patch
 from labeler.core.regions import Region, RegionIndex
@@ -118,14 +117,6 @@ class Session(QObject):
     def is_dirty(self) -> bool:
         """Whether a mask or a note differs from what is on disk."""
         return self.annotations.is_dirty or any(e.mask.is_dirty for e in self._masks.values())
-
-    def grid_of(self, phase: str) -> Grid | None:
-        """Where a phase is shown: its grid moved by the case's shift for it."""
-        volume = self._volumes.get(phase)
-        if volume is None:
-            return None
-        shift_mm = self.annotations.get("shift", phase)
-        return volume.grid.shifted(shift_mm) if shift_mm else volume.grid
 
     def region(self, mask: str, region_id: int) -> Region | None:
         index = self._regions.get(mask)

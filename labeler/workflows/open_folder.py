@@ -232,5 +232,5 @@ def _count_regions(context: TaskContext, case: Case) -> dict[str, int]:
         except ImageError as error:
             log.info("regions not counted: %s", error)
             continue
-        counts[source.name] = len(RegionIndex.build(mask.name, mask.array, mask.grid, {}).regions)
+        counts[source.name] = len(RegionIndex.build(mask.name, mask.array, mask.grid).regions)
     return counts

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 from PyQt5.QtCore import QObject
 
 from labeler.core.geometry import Grid
-from labeler.core.mask import Box, Mask
+from labeler.core.mask import Box, LabelArray, Mask
 from labeler.core.regions import RegionIndex
-from labeler.core.volume import Volume
+from labeler.core.statistics import PlacedVolume, VoxelSource
+from labeler.state.placement import mask_phase, shifts_mm
 from labeler.state.session import Change, Session
 from labeler.state.tasks import TaskContext, TaskRunner
 from labeler.workflows.review_case import follow_ticks
@@ -32,8 +35,8 @@ class _Pending:
 class RegionUpdater(QObject):
     """Listens to the session and hands it fresh region lists.
 
-    A task reads the live mask without a copy. A change that comes while it reads is pending by
-    then and its box is scanned again by the next task, so the last result is always right.
+    A task gets a copy of what changed, taken when it starts; what changes while it runs is added
+    up and goes to the next task, so that the last result is always right.
     """
 
     def __init__(self, session: Session, tasks: TaskRunner, parent: QObject | None = None) -> None:
@@ -43,7 +46,7 @@ class RegionUpdater(QObject):
         self._pending: dict[str, _Pending] = {}
         session.case_opened.connect(self._forget)
         session.mask_loaded.connect(self._mask_loaded)
-        session.volume_loaded.connect(self._phase_changed)
+        session.volume_loaded.connect(lambda phase: self._phases_changed([phase]))
         session.changed.connect(self._changed)
 
     def _forget(self, _case: object) -> None:
@@ -55,9 +58,9 @@ class RegionUpdater(QObject):
         self._pending[name] = _Pending(build=True, phases=set(self._session.volumes))
         self._start(name)
 
-    def _phase_changed(self, phase: str) -> None:
+    def _phases_changed(self, phases: Iterable[str]) -> None:
         for name in self._session.masks:
-            self._pending.setdefault(name, _Pending()).phases.add(phase)
+            self._pending.setdefault(name, _Pending()).phases.update(phases)
             self._start(name)
 
     def _changed(self, change: Change) -> None:
@@ -66,28 +69,38 @@ class RegionUpdater(QObject):
                 pending = self._pending.setdefault(name, _Pending())
                 pending.box = box if pending.box is None else pending.box.union(box)
                 self._start(name)
-        for value in change.values:
-            if value.field == "shift":
-                self._phase_changed(value.key)
+        if any(value.field == "shift" for value in change.values):
+            # A mask moves with its own phase, which then lies differently to all others.
+            self._phases_changed(self._session.volumes)
 
     def _start(self, name: str) -> None:
         key = ("regions", name)
         pending = self._pending.get(name)
         if pending is None or pending.is_empty or self._tasks.is_pending(key):
             return
-        index = self._session.regions.get(name)
-        if index is None and not pending.build:
+        if self._session.regions.get(name) is None:
             pending.build = True
         self._pending[name] = _Pending()
-        phases = {
-            phase: (self._session.volumes[phase], self._session.grid_of(phase))
-            for phase in (set(self._session.volumes) if pending.build else pending.phases)
+        phases: dict[str, VoxelSource] = {
+            phase: PlacedVolume(
+                self._session.volumes[phase].array, relative_grid(self._session, phase, name)
+            )
+            for phase in (self._session.volumes if pending.build else pending.phases)
         }
         self._tasks.submit(
-            "compute", key, _update, self._session.masks[name].mask,
-            None if pending.build else index, pending.box, phases,
+            "compute", key, *self._work(name, pending, phases),
             done=lambda fresh: self._done(name, fresh),
         )  # fmt: skip
+
+    def _work(
+        self, name: str, pending: _Pending, phases: dict[str, VoxelSource]
+    ) -> tuple[Any, ...]:
+        mask, index = self._session.masks[name].mask, self._session.regions.get(name)
+        if pending.build or index is None:
+            return _build, mask, phases
+        box = pending.box
+        content = None if box is None else mask.array[box.slices].copy()
+        return _update, index, box, content, phases
 
     def _done(self, name: str, index: RegionIndex) -> None:
         if name in self._session.masks:
@@ -96,23 +109,36 @@ class RegionUpdater(QObject):
             self._start(name)
 
 
+def relative_grid(session: Session, phase: str, mask: str) -> Grid:
+    """Grid of a phase as seen from a mask that stays in place, breathing shifts applied."""
+    shifts = shifts_mm(session)
+    grid = session.volumes[phase].grid
+    own = mask_phase(session, mask) if shifts else None
+    shift_mm = np.subtract(
+        shifts.get(phase, (0.0, 0.0, 0.0)), shifts.get(own or "", (0.0, 0.0, 0.0))
+    )
+    return grid.shifted(shift_mm) if shift_mm.any() else grid
+
+
 def _is_region_key(key: object) -> bool:
     return isinstance(key, tuple) and key[0] == "regions"
 
 
+def _build(context: TaskContext, mask: Mask, phases: dict[str, VoxelSource]) -> RegionIndex:
+    array, _ = mask.snapshot()
+    return RegionIndex.build(mask.name, array, mask.grid, phases)
+
+
 def _update(
     context: TaskContext,
-    mask: Mask,
-    index: RegionIndex | None,
+    index: RegionIndex,
     box: Box | None,
-    phases: Mapping[str, tuple[Volume, Grid]],
+    content: LabelArray | None,
+    phases: dict[str, VoxelSource],
 ) -> RegionIndex:
-    if index is None:
-        arrays = {name: (volume.array, grid) for name, (volume, grid) in phases.items()}
-        return RegionIndex.build(mask.name, mask.array, mask.grid, arrays)
-    for name, (volume, grid) in phases.items():
+    for name, source in phases.items():
         context.check()
-        index = index.with_phase(name, volume.array, grid)
-    if box is not None:
-        index, _ = index.updated(mask.array, box)
+        index = index.with_phase(name, source)
+    if box is not None and content is not None:
+        index, _ = index.updated(box, content)
     return index

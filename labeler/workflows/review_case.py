@@ -16,6 +16,7 @@ import numpy as np
 from labeler.core.annotations import Annotations
 from labeler.core.geometry import Grid, Plane
 from labeler.core.regions import Region, RegionIndex
+from labeler.state.placement import placed_mask_grid
 from labeler.state.selection import RegionRef
 from labeler.state.session import Session, note_edit
 from labeler.workflows.workspace import Workspace
@@ -35,8 +36,13 @@ def jump_to_region(ws: Workspace, ref: RegionRef) -> None:
     region = ws.session.region(ref.mask, ref.region_id)
     if region is None:
         return
-    grid = ws.session.masks[ref.mask].mask.grid
-    point = region.jump_point_kji(ws.settings.data.views.region_jump)
+    grid = placed_mask_grid(ws.session, ref.mask)
+    points = {
+        "first": region.first_kji,
+        "largest": region.anchor_kji,
+        "middle": region.middle_kji,
+    }
+    point = points[ws.settings.data.views.region_jump]
     ws.selection.select_region(ref)
     ws.views.set_frame(
         crosshair_ras=grid.to_ras(point[::-1]),
