@@ -10,7 +10,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile pyp
 	--quiet --allow-unsafe --strip-extras --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-slow test-real bench lint docs-screenshots lock clean
+.PHONY: help env run test test-slow test-real coverage bench lint docs-screenshots lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -33,6 +33,11 @@ test-slow: env ## what takes longer: real windows under X, long runs
 test-real: env ## on real scans, from CT_LABELER_DATA
 	@scripts/system-libs qt rendering
 	$(PYTEST) -m real -rs
+
+coverage: env ## which lines the tests of `make test` reach; pages in out/coverage/
+	@scripts/system-libs qt
+	$(PYTEST) --numprocesses 2 -m "not slow and not real" \
+		--cov --cov-report term --cov-report html:out/coverage
 
 bench: ## the figures, each against its baseline; table here, JSON in out/
 	@scripts/env .venv-bench requirements-bench.lock
