@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,18 @@ done
 """
 FAKE_APT_GET = """#!/bin/sh
 echo "apt-get $*" >>"$LOG"
+"""
+#: The program: logs its arguments, makes an "example" folder, lists one case.
+FAKE_LABELER = """#!/bin/sh
+echo "$*" >>"$LOG"
+case "$1" in
+    example)
+        mkdir -p "$2/images" "$2/masks" "$2/reports"
+        touch "$2/reports/pathology.csv" "$2/reports/radiology.csv"
+        [ -z "${NO_ROOM:-}" ] ;;
+    cases) echo '[{"id": "case 1"}]' ;;
+    regions) echo "[]" ;;
+esac
 """
 
 
@@ -167,3 +180,45 @@ def test_system_libs_without_apt_does_nothing(shell, tmp_path):
     result = shell.run("scripts/system-libs", "qt", PATH=str(bare))
     assert result.returncode == 0
     assert result.stdout == ""
+
+
+@pytest.fixture
+def program(shell):
+    """The scripts with all libraries there, Python and the program in a .venv."""
+    bin_folder = shell.project / ".venv" / "bin"
+    bin_folder.mkdir(parents=True)
+    (bin_folder / "ct-labeler").write_text(FAKE_LABELER)
+    (bin_folder / "ct-labeler").chmod(0o755)
+    (bin_folder / "python").symlink_to(sys.executable)
+    (shell.tools / "dpkg-query").write_text("#!/bin/sh\necho 'ii '\n")
+    return shell
+
+
+def test_run_opens_the_window_on_example_cases(program):
+    result = program.run("scripts/run", DISPLAY=":0")
+    assert result.returncode == 0, result.stderr
+    assert program.calls == [
+        "example out/example.part --cases 3",
+        "out/example/images --masks out/example/masks"
+        " --reports out/example/reports/pathology.csv"
+        " --reports out/example/reports/radiology.csv",
+    ]
+    program.run("scripts/run", WAYLAND_DISPLAY="wayland-0")
+    assert [call.split()[0] for call in program.calls] == ["out/example/images"]
+
+
+def test_run_makes_the_example_again_after_an_interruption(program):
+    assert program.run("scripts/run", DISPLAY=":0", NO_ROOM="1").returncode != 0
+    assert not (program.project / "out" / "example").exists()
+    assert program.run("scripts/run", DISPLAY=":0").returncode == 0
+    assert (program.project / "out" / "example" / "images").is_dir()
+
+
+def test_run_without_a_display_says_so_and_draws(program):
+    result = program.run("scripts/run")
+    assert result.returncode == 0, result.stderr
+    assert "There is no display" in result.stdout
+    pictures = [call for call in program.calls if call.startswith("snapshot")]
+    assert len(pictures) == 3
+    assert all("--case case 1" in call and "--out out/" in call for call in pictures)
+    assert (program.project / "out" / "regions.json").read_text() == "[]\n"
