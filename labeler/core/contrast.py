@@ -20,10 +20,10 @@ WINDOW_PRESETS_HU = {
 SOFT_TISSUE_HU = (-20.0, 300.0)
 
 #: What is left out at either end of the soft tissue (vessels full of contrast, bowel content).
-SOFT_TISSUE_PERCENTILES = (4.0, 96.0)
+SOFT_TISSUE_PERCENTILES = (2.0, 98.0)
 
 #: Share of the soft tissue range added at either end, so that its extremes are not black or white.
-MARGIN = 0.25
+MARGIN = 0.2
 
 MIN_WIDTH_HU = 80.0
 SAMPLES = 60_000
@@ -38,7 +38,7 @@ def auto_window_hu(array: npt.NDArray[Any]) -> tuple[float, float]:
     Parameters
     ----------
     array
-        ``[k, j, i]`` HU, or the values of a film.
+        ``[k, j, i]`` integer HU, or the values of a film in floating point.
 
     Returns
     -------
@@ -48,8 +48,9 @@ def auto_window_hu(array: npt.NDArray[Any]) -> tuple[float, float]:
     """
     sample = _sample(array)
     low_hu, high_hu = SOFT_TISSUE_HU
+    is_ct = np.issubdtype(array.dtype, np.integer)
     soft = sample[(sample >= low_hu) & (sample <= high_hu)]
-    if soft.size >= MIN_SOFT_TISSUE_SHARE * max(1, sample.size) and np.ptp(soft) > 0:
+    if is_ct and soft.size >= MIN_SOFT_TISSUE_SHARE * max(1, sample.size) and np.ptp(soft) > 0:
         low, high = np.percentile(soft, SOFT_TISSUE_PERCENTILES)
         margin = MARGIN * (high - low)
         width = max(MIN_WIDTH_HU, high - low + 2 * margin)

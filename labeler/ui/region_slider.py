@@ -1,0 +1,218 @@
+"""The slice slider of a view: a map of where the regions are."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from PyQt5.QtCore import QEvent, QPoint, QRectF, QSize, Qt, pyqtSignal
+from PyQt5.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPixmap, QWheelEvent
+from PyQt5.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from labeler.core.geometry import Grid, Plane
+from labeler.core.labels import LabelTable
+from labeler.core.mask import Box
+from labeler.core.regions import Region
+from labeler.ui.style import BRIGHT, LINE, TEXT, scaled
+
+#: Regions that take more than this share of the slices are drawn faint, as a backdrop for the
+#: small ones, which are what people look for.
+BACKDROP_SHARE = 0.3
+BACKDROP_OPACITY = 0.42
+
+MIN_MARK_PX = 3.0
+
+
+@dataclass(frozen=True)
+class SliderMark:
+    """Slices ``lo <= slice < hi`` that hold a region, and its colour."""
+
+    lo: int
+    hi: int
+    colour: str
+
+
+def region_marks(
+    regions: Iterable[Region],
+    mask_grid: Grid,
+    view_grid: Grid,
+    plane: Plane,
+    labels: LabelTable,
+    hidden_labels: frozenset[int] = frozenset(),
+) -> list[SliderMark]:
+    """Find which slices of a view hold the regions of a mask, largest region first.
+
+    Parameters
+    ----------
+    mask_grid, view_grid
+        Where the mask and the shown phase stand (shifts applied).
+    """
+    shown = [region for region in regions if region.label not in hidden_labels]
+    if not shown:
+        return []
+    axis = plane.normal_axis
+    corners_ijk = np.array([_corners_ijk(region.box) for region in shown])
+    along = view_grid.to_ijk(mask_grid.to_ras(corners_ijk))[..., axis]
+    lows = np.floor(along.min(axis=1) + 0.5).astype(int)
+    highs = np.floor(along.max(axis=1) + 0.5).astype(int) + 1
+    count = view_grid.shape_ijk[axis]
+    marks = [
+        SliderMark(max(0, int(lo)), min(count, int(hi)), labels[region.label].colour)
+        for region, lo, hi in zip(shown, lows, highs, strict=True)
+    ]
+    return sorted((m for m in marks if m.lo < m.hi), key=lambda mark: mark.lo - mark.hi)
+
+
+def _corners_ijk(box: Box) -> list[tuple[int, int, int]]:
+    """Voxel centres of the eight corners of a box."""
+    ends = [(lo, hi - 1) for lo, hi in zip(box.lo_kji, box.hi_kji, strict=True)]
+    return [(i, j, k) for k, j, i in itertools.product(*ends)]
+
+
+class RegionSlider(QWidget):
+    """Thin vertical slider; top is the head, the front or the right side of the patient.
+
+    Signals
+    -------
+    slice_chosen
+        Slice number along the plane's normal.
+    """
+
+    slice_chosen = pyqtSignal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._count = 0
+        self._slice = 0
+        self._top_is_last = True
+        self._marks: tuple[SliderMark, ...] = ()
+        self._map: QPixmap | None = None
+        self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Fixed, QSizePolicy.Expanding)
+        self.setCursor(Qt.PointingHandCursor)
+        self.setFocusPolicy(Qt.NoFocus)
+
+    @property
+    def marks(self) -> tuple[SliderMark, ...]:
+        """What the map shows, largest region first."""
+        return self._marks
+
+    def set_range(self, count: int, *, top_is_last: bool) -> None:
+        """Set the number of slices (0: nothing to slide through) and which end is at the top."""
+        if (count, top_is_last) != (self._count, self._top_is_last):
+            self._count, self._top_is_last = count, top_is_last
+            self._map = None
+            self.update()
+
+    def set_slice(self, index: int) -> None:
+        """Put the handle at a slice."""
+        if index != self._slice:
+            self._slice = index
+            self.update()
+
+    def set_marks(self, marks: Iterable[SliderMark]) -> None:
+        """Set where regions are."""
+        new = tuple(marks)
+        if new != self._marks:
+            self._marks = new
+            self._map = None
+            self.update()
+
+    def slice_at(self, y_px: float) -> int:
+        """Slice whose part of the track is at a height."""
+        track = self._track()
+        fraction = (y_px - track.top()) / max(1.0, track.height())
+        index = int(np.floor(fraction * self._count))
+        index = self._count - 1 - index if self._top_is_last else index
+        return min(max(0, index), max(0, self._count - 1))
+
+    def y_of(self, index: float) -> float:
+        """Height of the middle of a slice's part of the track."""
+        track = self._track()
+        fraction = (index + 0.5) / max(1, self._count)
+        fraction = 1.0 - fraction if self._top_is_last else fraction
+        return track.top() + fraction * track.height()
+
+    def sizeHint(self) -> QSize:
+        return QSize(scaled(12), scaled(100))
+
+    def resizeEvent(self, event: QEvent) -> None:
+        self._map = None
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        if self._count < 2:
+            return
+        if self._map is None:
+            self._map = self._paint_map()
+        painter.drawPixmap(0, 0, self._map)
+        painter.setRenderHint(QPainter.Antialiasing)
+        painter.setPen(Qt.NoPen)
+        painter.setBrush(QColor(BRIGHT if self.underMouse() else TEXT))
+        height = scaled(5)
+        box = QRectF(0, self.y_of(self._slice) - height / 2, self.width(), height)
+        painter.drawRoundedRect(box.adjusted(1, 0, -1, 0), height / 2, height / 2)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.LeftButton:
+            self._choose(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if event.buttons() & Qt.LeftButton:
+            self._choose(event)
+        elif self._count > 1:
+            self._show_tip(event.globalPos(), self.slice_at(event.y()))
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()  # the view scrolls
+
+    def enterEvent(self, event: QEvent) -> None:
+        self.update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self.update()
+
+    def _choose(self, event: QMouseEvent) -> None:
+        if self._count > 1:
+            index = self.slice_at(event.y())
+            self._show_tip(event.globalPos(), index)
+            self.slice_chosen.emit(index)
+
+    def _show_tip(self, at: QPoint, index: int) -> None:
+        QToolTip.showText(at, f"Slice {index + 1} / {self._count}", self)
+
+    def _track(self) -> QRectF:
+        margin = scaled(6)
+        return QRectF(0, margin, self.width(), max(1, self.height() - 2 * margin))
+
+    def _paint_map(self) -> QPixmap:
+        """Draw track and marks once; they are shown until regions, phase or plane change."""
+        ratio = self.devicePixelRatioF()
+        pixmap = QPixmap(self.size() * ratio)
+        pixmap.setDevicePixelRatio(ratio)
+        pixmap.fill(Qt.transparent)
+        painter = QPainter(pixmap)
+        painter.setRenderHint(QPainter.Antialiasing)
+        painter.setPen(Qt.NoPen)
+        track = self._track()
+        width = scaled(6)
+        bar = QRectF((self.width() - width) / 2, track.top(), width, track.height())
+        painter.setBrush(QColor(LINE))
+        painter.drawRoundedRect(bar, width / 2, width / 2)
+        for mark in self._marks:
+            self._paint_mark(painter, bar, mark)
+        painter.end()
+        return pixmap
+
+    def _paint_mark(self, painter: QPainter, bar: QRectF, mark: SliderMark) -> None:
+        ends = self.y_of(mark.lo - 0.5), self.y_of(mark.hi - 0.5)
+        top, height = min(ends), abs(ends[1] - ends[0])
+        if height < MIN_MARK_PX:
+            top, height = top - (MIN_MARK_PX - height) / 2, MIN_MARK_PX
+        colour = QColor(mark.colour)
+        if mark.hi - mark.lo > BACKDROP_SHARE * self._count:
+            colour.setAlphaF(BACKDROP_OPACITY)
+        painter.setBrush(colour)
+        painter.drawRoundedRect(QRectF(bar.left(), top, bar.width(), height), 1.5, 1.5)

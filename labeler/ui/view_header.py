@@ -1,0 +1,143 @@
+"""The corner of a view that names its phase and plane, and where both are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PyQt5.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt5.QtGui import QColor, QCursor, QPainter, QPaintEvent
+from PyQt5.QtWidgets import QAbstractButton, QActionGroup, QMenu, QWidget
+
+from labeler.core.geometry import Plane
+from labeler.core.volume import PHASE_TITLES
+from labeler.state.view_state import Pane
+from labeler.ui.commands import Commands
+from labeler.ui.style import DIM, RAISED, SMALL_PX, TEXT, TEXT_PX, scaled
+from labeler.ui.view_text import draw_text, text_size
+
+PHASE_PX = TEXT_PX + 1
+DETAIL_PX = SMALL_PX + 1
+
+
+@dataclass(frozen=True)
+class PhaseChoice:
+    """A phase that may be shown; ``available`` tells whether the case has it."""
+
+    phase: str
+    available: bool
+
+    @property
+    def title(self) -> str:
+        """Long name of the phase, or "" when there is none beside its key."""
+        return PHASE_TITLES.get(self.phase, "")
+
+
+class ViewHeader(QAbstractButton):
+    """Phase, title and slice number at the top left; a click opens the choice of both.
+
+    Signals
+    -------
+    phase_chosen
+        Name of a phase.
+    plane_chosen
+        A :class:`~labeler.core.geometry.Plane`.
+    """
+
+    phase_chosen = pyqtSignal(str)
+    plane_chosen = pyqtSignal(object)
+
+    def __init__(self, commands: Commands, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._commands = commands
+        self._pane = Pane("", Plane.AXIAL)
+        self._place = ""
+        self._choices: tuple[PhaseChoice, ...] = ()
+        self.setCursor(QCursor(Qt.PointingHandCursor))
+        self.setFocusPolicy(Qt.NoFocus)
+        self.setAttribute(Qt.WA_Hover)
+        self.setToolTip(self._tip())
+        self.clicked.connect(self._open_menu)
+
+    @property
+    def place(self) -> str:
+        """Plane and slice number as shown, such as "axial 43 / 133"."""
+        return self._place
+
+    def show_pane(self, pane: Pane, place: str) -> None:
+        """Set what the view shows; cheap when nothing changed."""
+        if (pane, place) == (self._pane, self._place):
+            return
+        self._pane, self._place = pane, place
+        self.setAccessibleName(f"{pane.phase} {place}")
+        self.resize(self.sizeHint())
+        self.update()
+
+    def set_choices(self, choices: Sequence[PhaseChoice]) -> None:
+        """Set the phases of the menu."""
+        self._choices = tuple(choices)
+
+    def make_menu(self) -> QMenu:
+        """Make the menu of phases and planes; the caller shows and owns it."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WA_DeleteOnClose)
+        phases = QActionGroup(menu)
+        for choice in self._choices:
+            text = f"{choice.phase}  {choice.title}".rstrip()
+            action = menu.addAction(text if choice.available else f"{text} (not in this case)")
+            action.setCheckable(True)
+            action.setChecked(choice.phase == self._pane.phase)
+            action.triggered.connect(lambda _, phase=choice.phase: self.phase_chosen.emit(phase))
+            phases.addAction(action)
+        menu.addSeparator()
+        planes = QActionGroup(menu)
+        for plane in Plane:
+            key = self._commands.action(f"view.{plane.value}").shortcut().toString()
+            action = menu.addAction(f"{plane.value.capitalize()}\t{key}")
+            action.setCheckable(True)
+            action.setChecked(plane is self._pane.plane)
+            action.triggered.connect(lambda _, plane=plane: self.plane_chosen.emit(plane))
+            planes.addAction(action)
+        return menu
+
+    def sizeHint(self) -> QSize:
+        first = text_size(self._pane.phase, PHASE_PX, bold=True)
+        title = text_size(PHASE_TITLES.get(self._pane.phase, ""), DETAIL_PX)
+        second = text_size(self._place, DETAIL_PX)
+        width = max(first.width() + scaled(6) + title.width(), second.width())
+        height = first.height() + second.height()
+        return QSize(int(width) + 2 * scaled(8), int(height) + scaled(8))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        if self.underMouse() or self.isDown():
+            painter.setRenderHint(QPainter.Antialiasing)
+            painter.setPen(Qt.NoPen)
+            background = QColor(RAISED)
+            background.setAlphaF(0.8)
+            painter.setBrush(background)
+            radius = scaled(4)
+            box = QRectF(self.rect()).adjusted(scaled(2), scaled(2), 0, 0)
+            painter.drawRoundedRect(box, radius, radius)
+        left, top = scaled(8), scaled(5)
+        size = draw_text(
+            painter, QPointF(left, top), self._pane.phase, size_px=PHASE_PX, bold=True, colour=TEXT
+        )
+        baseline_shift = size.height() - text_size("0", DETAIL_PX).height()
+        draw_text(
+            painter,
+            QPointF(left + size.width() + scaled(6), top + baseline_shift - 1),
+            PHASE_TITLES.get(self._pane.phase, ""),
+            size_px=DETAIL_PX,
+            colour=DIM,
+        )
+        draw_text(painter, QPointF(left, top + size.height()), self._place, size_px=DETAIL_PX)
+
+    def _tip(self) -> str:
+        keys = [
+            self._commands.action(f"view.{plane.value}").shortcut().toString() for plane in Plane
+        ]
+        return f"Choose the phase and plane of this view  ({', '.join(filter(None, keys))})"
+
+    def _open_menu(self) -> None:
+        self.make_menu().popup(self.mapToGlobal(self.rect().bottomLeft()))
