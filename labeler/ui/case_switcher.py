@@ -23,6 +23,8 @@ class CaseSwitcher(QObject):
     ----------
     ask
         Asks the user what to do with the unsaved edits of a case (its id is given).
+    neighbour
+        Finds the case some rows below another one, in the order the user sees.
 
     Signals
     -------
@@ -42,6 +44,7 @@ class CaseSwitcher(QObject):
         opener: CaseOpener,
         saver: CaseSaver,
         ask: Callable[[str], Answer],
+        neighbour: Callable[[str | None, int], str | None],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -50,6 +53,7 @@ class CaseSwitcher(QObject):
         self._opener = opener
         self._saver = saver
         self._ask = ask
+        self._neighbour = neighbour
 
     def leave(self, then: Callable[[], None]) -> None:
         """Go on with ``then`` once nothing unsaved would be lost."""
@@ -79,10 +83,7 @@ class CaseSwitcher(QObject):
 
     def go(self, step: int) -> None:
         """Open the case ``step`` rows below; with no case open, the first of the list."""
-        if self._opener.current_id is None and len(self._worklist):
-            self.open_case(self._worklist.case_at(0).id)
-            return
-        case_id = self._opener.neighbour(step)
+        case_id = self._neighbour(self._opener.current_id, step)
         if case_id is None:
             self.said.emit("This is the last case." if step > 0 else "This is the first case.")
         else:

@@ -15,9 +15,6 @@ from labeler.ui.commands import Commands
 #: Widths of the docks on a wide and on a narrow screen.
 DOCK_PX, NARROW_DOCK_PX, NARROW_SCREEN_PX = 320, 264, 1500
 
-#: Keys that lists and fields need for themselves: these commands act while a view has the focus.
-VIEW_COMMANDS = ("view.slice_up", "view.slice_down")
-
 MENUS = ("File", "Case", "Edit", "View", "Grey scale", "Masks", "Regions", "Tools", "Help")
 
 
@@ -42,7 +39,7 @@ class MainWindow(QMainWindow):
     Parameters
     ----------
     commands
-        Fill the menus.
+        Fill the menus; those whose keys do not belong to one widget alone work everywhere.
     views
         Central widget.
     tools
@@ -69,7 +66,7 @@ class MainWindow(QMainWindow):
         self.may_close: Callable[[], bool] = lambda: True
         self._panels = panels
         self._docks = {panel.name: self._dock(panel) for panel in panels}
-        self._fill_menus(commands, views)
+        self._fill_menus(commands)
         bar = QToolBar("Tools", self)
         bar.setObjectName("toolBar")
         bar.setMovable(False)
@@ -113,15 +110,12 @@ class MainWindow(QMainWindow):
         self.addDockWidget(panel.area, dock)
         return dock
 
-    def _fill_menus(self, commands: Commands, views: QWidget) -> None:
+    def _fill_menus(self, commands: Commands) -> None:
         menus: dict[str, QMenu] = {title: self.menuBar().addMenu(title) for title in MENUS}
         for command in COMMANDS:
             action = commands.action(command.id)
             menus[command.menu].addAction(action)
-            if command.id in VIEW_COMMANDS:
-                action.setShortcutContext(Qt.WidgetWithChildrenShortcut)
-                views.addAction(action)
-            else:
+            if action.shortcutContext() == Qt.WindowShortcut:
                 self.addAction(action)
         docks = menus["View"].addMenu("Panels")
         for dock in self._docks.values():
