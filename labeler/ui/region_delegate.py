@@ -1,0 +1,113 @@
+"""Draws the rows of the region list: masks as quiet headings, regions as lines of figures."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import QModelIndex, QRect, QRectF, QSize, Qt
+from PyQt5.QtGui import QColor, QFontMetrics, QIcon, QPainter
+from PyQt5.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView
+
+from labeler.ui import formats, style
+from labeler.ui.badges import paint_swatch
+from labeler.ui.region_table import (
+    COLOUR_ROLE,
+    GROUP_ROLE,
+    LABEL,
+    REVIEWED,
+    REVIEWED_ROLE,
+    Group,
+    RegionTable,
+)
+
+
+class RegionDelegate(QStyledItemDelegate):
+    """Whole rows are selected; figures are right-aligned; the last column holds the tick."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+        return QSize(style.scaled(20), QFontMetrics(option.font).height() + style.scaled(8))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        painter.save()
+        group: Group | None = index.data(GROUP_ROLE)
+        if group is not None:
+            self._paint_group(painter, option, index, group)
+        else:
+            self._paint_region(painter, option, index)
+        painter.restore()
+
+    def _paint_group(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex, group: Group
+    ) -> None:
+        view = option.widget
+        painter.fillRect(option.rect, QColor(style.BACKGROUND))
+        box = option.rect.adjusted(style.scaled(6), 0, -style.scaled(10), 0)
+        is_open = isinstance(view, QTreeView) and view.isExpanded(index)
+        side = style.scaled(12)
+        arrow = QRect(box.left(), box.center().y() - side // 2, side, side)
+        QIcon(f"icons:chevron-{'down' if is_open else 'right'}.svg").paint(painter, arrow)
+        box.setLeft(box.left() + side + style.scaled(4))
+        note = _group_note(group)
+        painter.setFont(style.text_font(style.SMALL_PX))
+        width = painter.fontMetrics().horizontalAdvance(note)
+        painter.setPen(QColor(style.FAINT))
+        painter.drawText(box, int(Qt.AlignVCenter | Qt.AlignRight), note)
+        box.setRight(box.right() - width - style.scaled(8))
+        painter.setPen(QColor(style.DIM))
+        name = painter.fontMetrics().elidedText(group.mask, Qt.ElideMiddle, box.width())
+        painter.drawText(box, int(Qt.AlignVCenter | Qt.AlignLeft), name)
+
+    def _paint_region(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex
+    ) -> None:
+        table = index.model()
+        assert isinstance(table, RegionTable)
+        is_selected = bool(option.state & QStyle.State_Selected)
+        if is_selected:
+            painter.fillRect(option.rect, QColor(style.SELECTED))
+        column = table.columns[index.column()]
+        colour = QColor(style.BRIGHT if is_selected else style.TEXT)
+        painter.setFont(option.font)
+        if column == LABEL:
+            self._paint_label(painter, option, index, colour)
+        elif column == REVIEWED:
+            self._paint_tick(painter, option, bool(index.data(REVIEWED_ROLE)))
+        else:
+            text = index.data(Qt.DisplayRole)
+            painter.setPen(QColor(style.FAINT) if text == formats.UNKNOWN else colour)
+            box = option.rect.adjusted(0, 0, -style.scaled(4), 0)
+            painter.drawText(box, int(Qt.AlignVCenter | Qt.AlignRight), text)
+
+    def _paint_label(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex, colour: QColor
+    ) -> None:
+        box = option.rect.adjusted(style.scaled(12), 0, 0, 0)
+        side = style.scaled(9)
+        swatch = QRectF(box.left(), box.center().y() - side / 2 + 0.5, side, side)
+        paint_swatch(painter, swatch, index.data(COLOUR_ROLE))
+        box.setLeft(box.left() + side + style.scaled(7))
+        painter.setPen(colour)
+        text = painter.fontMetrics().elidedText(
+            index.data(Qt.DisplayRole), Qt.ElideRight, box.width()
+        )
+        painter.drawText(box, int(Qt.AlignVCenter | Qt.AlignLeft), text)
+
+    def _paint_tick(
+        self, painter: QPainter, option: QStyleOptionViewItem, is_reviewed: bool
+    ) -> None:
+        is_hovered = bool(option.state & QStyle.State_MouseOver)
+        if not is_reviewed and not is_hovered:
+            return
+        side = style.scaled(14)
+        center = option.rect.center()
+        box = QRect(center.x() - side // 2, center.y() - side // 2 + 1, side, side)
+        style.icon("mdi6.check", style.GREEN if is_reviewed else style.FAINT).paint(painter, box)
+
+
+def _group_note(group: Group) -> str:
+    """What stands at the right of a mask's heading."""
+    if group.total is None:
+        return "counting \u2026"
+    if not group.total:
+        return "no regions"
+    if len(group.regions) < group.total:
+        return f"{len(group.regions):,} of {group.total:,}"
+    return f"{group.total:,}"

@@ -1,0 +1,342 @@
+"""The regions of all masks: sort, filter, walk through, tick."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import QItemSelectionModel, QModelIndex, QPoint, QSize, Qt, pyqtSignal
+from PyQt5.QtGui import QKeyEvent, QResizeEvent
+from PyQt5.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QStackedLayout,
+    QTreeView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from labeler.state.selection import RegionRef
+from labeler.ui import style
+from labeler.ui.commands import Commands
+from labeler.ui.empty_state import EmptyState
+from labeler.ui.panel_header import PanelHeader
+from labeler.ui.region_delegate import RegionDelegate
+from labeler.ui.region_filter import parse_filter
+from labeler.ui.region_table import (
+    DIAMETER,
+    HU,
+    LABEL,
+    REVIEWED,
+    VOLUME,
+    RegionTable,
+    column_tip,
+    column_title,
+)
+from labeler.workflows.review_case import jump_to_region, tick_region
+from labeler.workflows.workspace import Workspace
+
+#: Columns that go first when the panel is narrow.
+DISPENSABLE = (HU + "DL", HU + "NC", DIAMETER, HU + "PV", HU + "ART")
+
+#: Narrowest column of label names, for 13 px text.
+MIN_LABEL_PX = 88
+
+MENU_COMMANDS = (
+    "region.tick",
+    None,
+    "region.relabel",
+    "region.copy",
+    "region.move",
+    None,
+    "region.delete",
+)
+
+_MOVES = (Qt.Key_Up, Qt.Key_Down, Qt.Key_PageUp, Qt.Key_PageDown, Qt.Key_Home, Qt.Key_End)
+
+
+class RegionRows(QTreeView):
+    """The tree; tells which row the user walked to by keys.
+
+    Signals
+    -------
+    walked
+        Index that a key moved the cursor to.
+    resized
+        The width of the rows changed.
+    """
+
+    walked = pyqtSignal(QModelIndex)
+    resized = pyqtSignal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        before = self.currentIndex()
+        super().keyPressEvent(event)
+        now = self.currentIndex()
+        if event.key() in _MOVES and (now.row(), now.parent()) != (before.row(), before.parent()):
+            self.walked.emit(now)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.resized.emit()
+
+
+class RegionList(QWidget):
+    """Region list; a click, an arrow key or :meth:`go` brings every view to a region.
+
+    Signals
+    -------
+    said
+        A sentence for the status bar.
+    """
+
+    said = pyqtSignal(str)
+
+    def __init__(self, ws: Workspace, commands: Commands, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("regionList")
+        self.setAccessibleName("Regions")
+        self.setProperty("panel", True)
+        self.setAttribute(Qt.WA_StyledBackground)
+        self._ws = ws
+        self._commands = commands
+        self._closed: set[str] = set()
+        self._place: RegionRef | None = None
+        self.header = PanelHeader("Regions", self)
+        self._filter = QLineEdit(self)
+        self._unreviewed = QPushButton("Unreviewed", self)
+        self._table = RegionTable(ws.session, self)
+        self._view = RegionRows(self)
+        self._empty = EmptyState(None, self)
+        self._stack = QStackedLayout()
+        self._dress()
+        self._lay_out()
+        self._connect()
+        self._restore()
+
+    @property
+    def view(self) -> RegionRows:
+        """The rows themselves."""
+        return self._view
+
+    @property
+    def table(self) -> RegionTable:
+        """Regions listed, by mask."""
+        return self._table
+
+    def go(self, step: int) -> None:
+        """Jump to the region ``step`` rows below the selected one."""
+        refs = list(self._table.refs())
+        if not refs:
+            self.said.emit("There is no region to go to.")
+            return
+        here = self._ws.selection.region
+        start = -1 if step > 0 else len(refs)
+        place = (refs.index(here) if here in refs else start) + step
+        if 0 <= place < len(refs):
+            jump_to_region(self._ws, refs[place])
+        else:
+            self.said.emit(f"This is the {'last' if step > 0 else 'first'} region of the list.")
+
+    def _dress(self) -> None:
+        self._filter.setObjectName("regionFilter")
+        self._filter.setAccessibleName("Filter regions")
+        self._filter.setPlaceholderText("Filter: hcc draft > 2 ml")
+        self._filter.setToolTip("Parts of label or mask names, and bounds of the volume in ml")
+        self._filter.setClearButtonEnabled(True)
+        self._unreviewed.setObjectName("onlyUnreviewed")
+        self._unreviewed.setAccessibleName("Only unreviewed regions")
+        self._unreviewed.setToolTip("List only regions that are not ticked")
+        self._unreviewed.setCheckable(True)
+        self._unreviewed.setProperty("chip", True)
+        self._unreviewed.setFont(style.text_font(style.SMALL_PX))
+        view = self._view
+        view.setObjectName("regionRows")
+        view.setAccessibleName("Region rows")
+        view.setModel(self._table)
+        view.setItemDelegate(RegionDelegate(view))
+        view.setRootIsDecorated(False)
+        view.setIndentation(0)
+        view.setUniformRowHeights(True)
+        view.setMouseTracking(True)
+        view.setAllColumnsShowFocus(True)
+        view.setExpandsOnDoubleClick(False)
+        view.setEditTriggers(QAbstractItemView.NoEditTriggers)
+        view.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        view.setContextMenuPolicy(Qt.CustomContextMenu)
+        header = view.header()
+        header.setObjectName("regionHeader")
+        header.setFont(style.text_font(style.SMALL_PX))
+        header.setSectionsMovable(False)
+        header.setStretchLastSection(False)
+        header.setMinimumSectionSize(style.scaled(16))
+        header.setSectionsClickable(True)
+        header.setContextMenuPolicy(Qt.CustomContextMenu)
+        header.setSortIndicator(-1, Qt.AscendingOrder)
+        view.setSortingEnabled(True)
+
+    def _lay_out(self) -> None:
+        tools = QHBoxLayout()
+        tools.setContentsMargins(*(style.scaled(px) for px in (10, 0, 10, 5)))
+        tools.setSpacing(style.scaled(6))
+        tools.addWidget(self._filter, 1)
+        tools.addWidget(self._unreviewed)
+        self._stack.addWidget(self._view)
+        self._stack.addWidget(self._empty)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        layout.addLayout(tools)
+        layout.addLayout(self._stack, 1)
+
+    def _connect(self) -> None:
+        view, table = self._view, self._table
+        view.clicked.connect(self._clicked)
+        view.activated.connect(self._activated)
+        view.walked.connect(self._activated)
+        view.resized.connect(self._fit_columns)
+        view.collapsed.connect(lambda index: self._closed.add(index.data()))
+        view.expanded.connect(lambda index: self._closed.discard(index.data()))
+        view.customContextMenuRequested.connect(self._show_menu)
+        view.header().customContextMenuRequested.connect(self._show_column_menu)
+        self._filter.textChanged.connect(self._set_filter)
+        self._unreviewed.toggled.connect(self._set_filter)
+        table.modelAboutToBeReset.connect(self._remember)
+        table.modelReset.connect(self._restore)
+        table.dataChanged.connect(self._show_note)
+        table.rowsRemoved.connect(self._show_note)
+        table.rowsInserted.connect(self._show_note)
+        self._ws.selection.region_selected.connect(self._show_selected)
+        self._ws.settings.changed.connect(self._settings_changed)
+
+    def _clicked(self, index: QModelIndex) -> None:
+        ref = self._table.ref(index)
+        if ref is None:
+            self._view.setExpanded(index, not self._view.isExpanded(index))
+        elif self._table.columns[index.column()] == REVIEWED:
+            tick_region(self._ws, ref)
+        else:
+            jump_to_region(self._ws, ref)
+
+    def _activated(self, index: QModelIndex) -> None:
+        ref = self._table.ref(index)
+        if ref is not None:
+            jump_to_region(self._ws, ref)
+
+    def _set_filter(self) -> None:
+        self._table.set_filter(
+            parse_filter(self._filter.text(), only_unreviewed=self._unreviewed.isChecked())
+        )
+
+    def _remember(self) -> None:
+        top = self._view.indexAt(QPoint(2, 2))
+        self._place = self._table.ref(top)
+
+    def _restore(self) -> None:
+        """After the model was rebuilt: headings across, groups open, selection, place."""
+        for row, group in enumerate(self._table.groups):
+            self._view.setFirstColumnSpanned(row, QModelIndex(), True)
+            self._view.setExpanded(self._table.index(row, 0), group.mask not in self._closed)
+        self._fit_columns()
+        self._view.header().setSortIndicator(self._table.sort_section, self._table.sort_order)
+        place = self._table.index_of(self._place)
+        if place.isValid():
+            self._view.scrollTo(place, QAbstractItemView.PositionAtTop)
+        self._show_selected(self._ws.selection.region)
+        self._show_note()
+
+    def _show_selected(self, ref: RegionRef | None) -> None:
+        index = self._table.index_of(ref)
+        if not index.isValid():
+            self._view.clearSelection()
+            self._view.setCurrentIndex(QModelIndex())
+            return
+        if index.siblingAtColumn(0) != self._view.currentIndex().siblingAtColumn(0):
+            self._view.selectionModel().setCurrentIndex(
+                index, QItemSelectionModel.ClearAndSelect | QItemSelectionModel.Rows
+            )
+        self._view.scrollTo(index)
+
+    def _show_note(self) -> None:
+        total = sum(group.total or 0 for group in self._table.groups)
+        reviewed = sum(len(group.reviewed) for group in self._table.groups)
+        self.header.set_note(
+            f"{reviewed:,} of {total:,} reviewed" if total else "", "N next \u00b7 T reviewed"
+        )
+        self._stack.setCurrentWidget(self._view if self._table.groups else self._empty)
+        if self._ws.session.case is None:
+            self._empty.set_text("Open a case to see the regions of its masks.")
+        else:
+            self._empty.set_text("This case has no mask. Ctrl+N adds an empty one.")
+
+    def _settings_changed(self, section: str) -> None:
+        if section == "columns":
+            self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """Size the columns; where names would get too little room, drop figures."""
+        header = self._view.header()
+        widths = {name: self._width(name) for name in self._table.columns if name != LABEL}
+        hidden = set(self._ws.settings.data.columns.hidden_region_columns)
+        shown = [name for name in widths if name not in hidden]
+        room = self._view.viewport().width() - style.scaled(MIN_LABEL_PX)
+        for name in DISPENSABLE:
+            if sum(widths[column] for column in shown) > room and name in shown:
+                shown.remove(name)
+        for section, name in enumerate(self._table.columns):
+            header.setSectionHidden(section, name != LABEL and name not in shown)
+            if name == LABEL:
+                header.setSectionResizeMode(section, QHeaderView.Stretch)
+            else:
+                header.setSectionResizeMode(section, QHeaderView.Fixed)
+                header.resizeSection(section, widths[name])
+
+    def _width(self, column: str) -> int:
+        widest = {VOLUME: "8,888", DIAMETER: "888", REVIEWED: ""}.get(column, "\u2212888")
+        text = self._view.fontMetrics().horizontalAdvance(widest)
+        return style.scaled(26) if column == REVIEWED else text + style.scaled(9)
+
+    def _show_menu(self, point: QPoint) -> None:
+        index = self._view.indexAt(point)
+        ref = self._table.ref(index)
+        if ref is None:
+            return
+        jump_to_region(self._ws, ref)  # the menu acts on the selected region: show it first
+        menu = QMenu(self)
+        menu.setObjectName("regionMenu")
+        menu.setAttribute(Qt.WA_DeleteOnClose)
+        for name in MENU_COMMANDS:
+            if name is None:
+                menu.addSeparator()
+            else:
+                menu.addAction(self._commands.action(name))
+        menu.popup(self._view.viewport().mapToGlobal(point))
+
+    def _show_column_menu(self, point: QPoint) -> None:
+        self._column_menu().popup(self._view.header().mapToGlobal(point))
+
+    def _column_menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.setObjectName("regionColumnMenu")
+        menu.setAttribute(Qt.WA_DeleteOnClose)
+        hidden = self._ws.settings.data.columns.hidden_region_columns
+        for name in self._table.columns:
+            if name in (LABEL, REVIEWED):
+                continue
+            action = menu.addAction(f"{column_title(name)}    {column_tip(name)}")
+            action.setObjectName(f"column.{name}")
+            action.setCheckable(True)
+            action.setChecked(name not in hidden)
+            action.toggled.connect(lambda shown, name=name: self._set_column(name, shown))
+        return menu
+
+    def _set_column(self, name: str, shown: bool) -> None:
+        hidden = [n for n in self._ws.settings.data.columns.hidden_region_columns if n != name]
+        if not shown:
+            hidden.append(name)
+        self._ws.settings.update("columns", hidden_region_columns=hidden)
+
+    def sizeHint(self) -> QSize:
+        return QSize(style.scaled(320), style.scaled(360))
