@@ -117,7 +117,7 @@ def _grown(old: Array, size: int) -> Array:
 
 
 @kernel
-def _is_empty(flat: Array, words: Array, shift: int, lo: int, hi: int) -> bool:
+def is_empty(flat: Array, words: Array, shift: int, lo: int, hi: int) -> bool:
     """Whether ``flat[lo:hi]`` is all zero; whole words at memory speed, the ends one by one."""
     word_lo, word_hi = (lo + (1 << shift) - 1) >> shift, hi >> shift
     if word_lo >= word_hi:
@@ -131,7 +131,7 @@ def _is_empty(flat: Array, words: Array, shift: int, lo: int, hi: int) -> bool:
 
 
 @kernel
-def _end_of_run(flat: Array, words: Array, shift: int, x: int, hi: int) -> int:
+def end_of_run(flat: Array, words: Array, shift: int, x: int, hi: int) -> int:
     """First index from ``x`` on, at most ``hi``, whose value differs from ``flat[x]``."""
     value = flat[x]
     per_word = 1 << shift
@@ -172,10 +172,10 @@ def _scan_rows(
     while r < n_rows and n + width <= len(start):
         row_lo = r * width
         row_hi = row_lo + width
-        if not _is_empty(flat, words, shift, row_lo, row_hi):
+        if not is_empty(flat, words, shift, row_lo, row_hi):
             x = row_lo
             while x < row_hi:
-                end = _end_of_run(flat, words, shift, x, row_hi)
+                end = end_of_run(flat, words, shift, x, row_hi)
                 if flat[x] != 0:
                     row[n] = r
                     start[n] = x - row_lo

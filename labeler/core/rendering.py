@@ -1,0 +1,271 @@
+"""Drawing one view: grey values, masks with fill and contour, straight into the image's pixels.
+
+Contours are drawn inside the label, a given number of screen pixels wide at any zoom, by eroding
+runs of labels (:mod:`labeler.core._render_kernels`). All kernels release the GIL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from labeler.core._jit import Array
+from labeler.core._render_kernels import (
+    BLACK,
+    draw_runs,
+    draw_slice,
+    gather,
+    runs_across,
+    runs_along_axes,
+)
+from labeler.core.geometry import FloatArray, Grid, Plane
+from labeler.core.labels import SPARE_COLOURS, LabelTable
+from labeler.core.mask import Box, LabelArray
+from labeler.core.views import ViewTransform
+
+Pixels = npt.NDArray[np.uint32]
+
+MAX_CONTOUR_PX = 12
+
+#: A mask's axes count as parallel to the screen's when they stray by less than this over a view.
+PARALLEL_VOXELS = 0.01
+
+#: Added to coordinates of mask voxels: a pixel exactly between two voxels shows the upper one
+#: everywhere, not the one that rounding errors choose.
+TIE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class MaskLayer:
+    """A mask and how it is drawn.
+
+    Attributes
+    ----------
+    array
+        ``[k, j, i]`` uint8 or uint16, C-contiguous.
+    grid
+        Where it lies.
+    colours
+        uint32 ``0xffRRGGBB`` by label, 0 for what is not drawn (see :func:`colour_table`); labels
+        beyond its end are not drawn.
+    fill_opacity, contour_opacity
+        0..1.
+    contour_px
+        Width of the contour inside the label, in pixels of the view; 0 for none.
+    dashed
+        Dash the contour (proposals).
+    """
+
+    array: LabelArray
+    grid: Grid
+    colours: Pixels
+    fill_opacity: float = 0.15
+    contour_opacity: float = 1.0
+    contour_px: float = 2.0
+    dashed: bool = False
+
+
+def colour_table(
+    labels: LabelTable, hidden: Collection[int] = (), dtype: npt.DTypeLike = np.uint8
+) -> Pixels:
+    """Colours of all labels of a mask for :class:`MaskLayer`.
+
+    Parameters
+    ----------
+    labels
+        Names and colours; other values get the colours that the table gives them.
+    hidden
+        Labels that are not drawn.
+    dtype
+        Type of the mask's array.
+    """
+    spare = np.array([int(colour[1:], 16) for colour in SPARE_COLOURS], np.uint32)
+    size = np.iinfo(np.dtype(dtype).type).max + 1
+    table = BLACK | spare[np.arange(size) % len(spare)]
+    for label in labels:
+        if label.value < size:
+            table[label.value] = BLACK | np.uint32(int(label.colour[1:], 16))
+    table[[value for value in hidden if value < size]] = 0
+    table[0] = 0
+    return np.asarray(table, np.uint32)
+
+
+def highlight_layer(
+    box: Box,
+    crop: npt.NDArray[np.bool_],
+    grid: Grid,
+    *,
+    rgb: tuple[int, int, int] = (255, 255, 255),
+    contour_px: float = 2.0,
+) -> MaskLayer:
+    """Bright contour of one region, from :meth:`RegionIndex.component_crop`.
+
+    Make it once per selection, not per repaint; ``grid`` is the mask's.
+    """
+    affine = grid.affine.copy()
+    affine[:3, 3] = grid.to_ras(box.lo_kji[::-1])
+    red, green, blue = rgb
+    colours = np.array([0, 0xFF000000 | red << 16 | green << 8 | blue], np.uint32)
+    return MaskLayer(
+        np.ascontiguousarray(crop).view(np.uint8),
+        Grid(box.shape_kji, affine),
+        colours,
+        fill_opacity=0.0,
+        contour_px=contour_px,
+    )
+
+
+def render(
+    out: Pixels,
+    values: npt.NDArray[Any] | None,
+    view: ViewTransform,
+    window_hu: tuple[float, float],
+    layers: Sequence[MaskLayer] = (),
+    *,
+    smooth: bool = True,
+) -> None:
+    """Draw a view; every pixel of ``out`` is written.
+
+    Parameters
+    ----------
+    out
+        uint32 ``(height, width)``, C-contiguous: the bytes of a ``QImage.Format_RGB32``.
+    values
+        ``[k, j, i]`` int16 or float32 on ``view.grid``, C-contiguous; ``None`` for a black image.
+    view
+        What is shown; its size is that of ``out``.
+    window_hu
+        Width and level: ``level - width / 2`` is black, ``level + width / 2`` white.
+    layers
+        Masks, the last one on top.
+    smooth
+        Linear interpolation in the slice, else the nearest voxel.
+
+    Raises
+    ------
+    ValueError
+        When sizes do not agree.
+    """
+    if out.shape != view.size_px[::-1]:
+        raise ValueError(f"an image of {out.shape[::-1]} for a view of {view.size_px}")
+    if values is None or not view.has_slice:
+        out[:] = BLACK
+    else:
+        if values.shape != view.grid.shape_kji:
+            raise ValueError(f"values of shape {values.shape} on a grid {view.grid.shape_kji}")
+        _draw_values(out, values, view, window_hu, smooth)
+    for layer in layers:
+        _draw_layer(out, layer, view)
+
+
+@dataclass(frozen=True, eq=False)
+class _Slice:
+    """One slice of a volume as flat memory: ``flat[offset + row * row_stride + column]``.
+
+    ``lo`` is the (row, column) of the volume that row 0, column 0 stand for.
+    """
+
+    flat: Array
+    offset: int
+    row_stride: int
+    shape: tuple[int, int]
+    lo: tuple[int, int]
+
+    @staticmethod
+    def of(array: Array, plane: Plane, index: int, visible: tuple[slice, slice]) -> _Slice:
+        """Only sagittal slices are copied, and of those only the rows and columns visible."""
+        n_k, n_j, n_i = array.shape
+        if plane is Plane.AXIAL:
+            return _Slice(array.reshape(-1), index * n_j * n_i, n_i, (n_j, n_i), (0, 0))
+        if plane is Plane.CORONAL:
+            return _Slice(array.reshape(-1), index * n_i, n_j * n_i, (n_k, n_i), (0, 0))
+        rows, columns = visible
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        flat = gather(array, index, rows.start, rows.stop, columns.start, columns.stop)
+        return _Slice(flat, 0, shape[1], shape, (rows.start, columns.start))
+
+
+def _visible(origin: float, step: float, size_px: int, n: int) -> slice:
+    """Voxels along one axis that a view may need, with one to spare; at least one."""
+    ends = origin, origin + step * size_px
+    lo = min(max(int(np.floor(min(ends))) - 1, 0), n - 1)
+    return slice(lo, min(max(int(np.ceil(max(ends))) + 2, lo + 1), n))
+
+
+def _draw_values(
+    out: Pixels,
+    values: Array,
+    view: ViewTransform,
+    window_hu: tuple[float, float],
+    smooth: bool,
+) -> None:
+    column, row = view.plane.column_axis, view.plane.row_axis
+    matrix, shape = view.to_ijk, view.grid.shape_ijk
+    width, height = view.size_px
+    visible = (
+        _visible(matrix[row, 2], matrix[row, 1], height, shape[row]),
+        _visible(matrix[column, 2], matrix[column, 0], width, shape[column]),
+    )
+    part = _Slice.of(values, view.plane, view.slice_index, visible)
+    window, level = window_hu
+    draw_slice(
+        out, part.flat, part.offset, part.row_stride, part.shape[1], part.shape[0],
+        matrix[column, 2] - part.lo[1], matrix[column, 0],
+        matrix[row, 2] - part.lo[0], matrix[row, 1],
+        level - window / 2, 255.0 / max(window, 1e-6), smooth,
+    )  # fmt: skip
+
+
+def _draw_layer(out: Pixels, layer: MaskLayer, view: ViewTransform) -> None:
+    contour_px = min(max(layer.contour_px, 0.0), MAX_CONTOUR_PX)
+    fill = round(256 * min(max(layer.fill_opacity, 0.0), 1.0))
+    contour = round(256 * min(max(layer.contour_opacity, 0.0), 1.0))
+    if contour_px < 1.0 or contour == 0:
+        contour_px, contour = 0.0, fill
+    if fill == 0 and contour == 0:
+        return
+    matrix = view.to_ijk_of(layer.grid)
+    matrix = matrix.copy()
+    matrix[:, 2] += TIE
+    margin = int(contour_px)
+    distances = np.arange(margin + 1)
+    chords = (
+        np.sqrt(contour_px**2 - distances**2).astype(np.int32) if margin else np.zeros(1, np.int32)
+    )
+    # The contour lies over the fill.
+    edge = fill + round((256 - fill) * contour / 256) if margin else fill
+    runs = _runs_of(layer, view, matrix, margin)
+    if runs is not None:
+        draw_runs(out, *runs, margin, chords, layer.colours, fill, edge, layer.dashed)
+
+
+def _runs_of(
+    layer: MaskLayer, view: ViewTransform, matrix: FloatArray, margin: int
+) -> tuple[Array, ...] | None:
+    """Label runs of the screen rows; ``None`` when the slice misses the mask."""
+    plane, shape = view.plane, layer.grid.shape_ijk
+    column, row, normal = plane.column_axis, plane.row_axis, plane.normal_axis
+    width, height = view.size_px
+    reach = np.abs(matrix[:, :2]) * (width, height)
+    stray = max(reach[column, 1], reach[row, 0], reach[normal, 0], reach[normal, 1])
+    if stray > PARALLEL_VOXELS or matrix[column, 0] <= 0:
+        return runs_across(layer.array, matrix, width, height, margin)
+    index = int(np.floor(matrix[normal, 2] + 0.5))
+    if not 0 <= index < shape[normal]:
+        return None
+    visible = (
+        _visible(matrix[row, 2], matrix[row, 1], height, shape[row]),
+        _visible(matrix[column, 2], matrix[column, 0], width, shape[column]),
+    )
+    part = _Slice.of(layer.array, plane, index, visible)
+    per_word = 8 // part.flat.itemsize
+    words = part.flat[: part.flat.size // per_word * per_word].view(np.uint64)
+    return runs_along_axes(
+        part.flat, words, per_word.bit_length() - 1, part.offset, part.row_stride,
+        part.shape[1], part.shape[0], matrix[column, 2] - part.lo[1], matrix[column, 0],
+        matrix[row, 2] - part.lo[0], matrix[row, 1], width, height, margin,
+    )  # fmt: skip
