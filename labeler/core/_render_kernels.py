@@ -6,12 +6,12 @@ a row stride, screen pixels as straight lines through them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from labeler.core._jit import Array, kernel
-from labeler.core.runs import end_of_run, is_empty
+from labeler.core.runs import end_of_run, grown, is_empty
 
 BLACK = np.uint32(0xFF000000)
 _RED_BLUE = np.uint32(0x00FF00FF)
@@ -20,6 +20,27 @@ _GREY = np.uint32(0x00010101)
 
 #: Dashes are this many pixels (a power of two, as its exponent).
 _DASH_BITS = 2
+
+
+class ScreenRuns(NamedTuple):
+    """Runs of labels in screen rows, also a margin of pixels beyond the edges of the screen.
+
+    Attributes
+    ----------
+    lo, hi
+        int32 ``(margin + height + margin,)``; the runs of a screen row are ``lo[row]:hi[row]``.
+        Rows within one row of voxels share their runs.
+    start, stop
+        int32; half-open range of screen columns.
+    label
+        uint16; never 0.
+    """
+
+    lo: Array
+    hi: Array
+    start: Array
+    stop: Array
+    label: Array
 
 
 @kernel
@@ -74,7 +95,7 @@ def draw_slice(
     held = np.full(2, -1, np.int32)
     scaled = np.empty(column[x_hi - 1] - column[x_lo] + 2, np.float32)
     for y in range(y_lo, y_hi):
-        lower, upper = np.int64(row[y]), np.int64(min(row[y] + 1, n_rows - 1))
+        lower, upper = int(row[y]), int(min(row[y] + 1, n_rows - 1))
         slot = 1 if held[1] == lower or (held[0] == upper and held[0] != lower) else 0
         for which in range(2):
             wanted = lower if which == slot else upper
@@ -111,9 +132,9 @@ def _resample_line(line: Array, scaled: Array, column: Array, weight: Array) -> 
 
 @kernel
 def _mix_lines(out: Array, lower: Array, upper: Array, weight: float) -> None:
-    weight = np.float32(weight)
+    share = np.float32(weight)
     for x in range(len(out)):
-        grey = lower[x] + (upper[x] - lower[x]) * weight
+        grey = lower[x] + (upper[x] - lower[x]) * share
         # Written so that a value that is not a number becomes black.
         grey = grey if grey > np.float32(0.0) else np.float32(0.0)
         grey = grey if grey < np.float32(255.0) else np.float32(255.0)
@@ -125,13 +146,8 @@ def runs_along_axes(
     flat: Array, words: Array, shift: int, offset: int, row_stride: int,
     n_columns: int, n_rows: int, column_origin: float, column_step: float,
     row_origin: float, row_step: float, width: int, height: int, margin: int,
-) -> Any:  # fmt: skip
-    """Label runs of each screen row when screen and mask axes are parallel.
-
-    Returns the first and last run of rows ``-margin .. height + margin``, and the runs' start,
-    stop (in screen pixels, also beyond the edge by ``margin``) and label. Screen rows in the same
-    row of voxels share their runs.
-    """
+) -> ScreenRuns:  # fmt: skip
+    """Find the runs when screen and mask axes are parallel."""
     to_screen = np.empty(n_columns + 1, np.int32)
     for i in range(n_columns + 1):
         # First pixel whose centre is nearest to voxel i or a later one.
@@ -147,7 +163,7 @@ def runs_along_axes(
     )
     known = -1
     for line in range(n_lines):
-        row = np.int64(np.floor(row_origin + row_step * (line - margin + 0.5) + 0.5))
+        row = int(np.floor(row_origin + row_step * (line - margin + 0.5) + 0.5))
         if not 0 <= row < n_rows:
             run_lo[line], run_hi[line] = n, n
             known = -1
@@ -157,7 +173,7 @@ def runs_along_axes(
             continue
         if n + n_columns > size:
             size = 2 * size + n_columns
-            start, stop, label = _grown(start, size), _grown(stop, size), _grown(label, size)
+            start, stop, label = grown(start, size), grown(stop, size), grown(label, size)
         known = row
         run_lo[line] = n
         base = offset + row * row_stride
@@ -165,14 +181,7 @@ def runs_along_axes(
             flat, words, shift, base, base + n_columns, to_screen, start, stop, label, n
         )
         run_hi[line] = n
-    return run_lo, run_hi, start, stop, label
-
-
-@kernel
-def _grown(old: Array, size: int) -> Array:
-    new = np.empty(size, old.dtype)
-    new[: len(old)] = old
-    return new
+    return ScreenRuns(run_lo, run_hi, start, stop, label)
 
 
 @kernel
@@ -195,8 +204,8 @@ def _append_row(
 
 
 @kernel
-def runs_across(array: Array, matrix: Array, width: int, height: int, margin: int) -> Any:
-    """Label runs of each screen row for any position of the mask; see `runs_along_axes`."""
+def runs_across(array: Array, matrix: Array, width: int, height: int, margin: int) -> ScreenRuns:
+    """Find the runs for any position of the mask, pixel by pixel."""
     n_k, n_j, n_i = array.shape
     n_lines = height + 2 * margin
     run_lo, run_hi = np.zeros(n_lines, np.int32), np.zeros(n_lines, np.int32)
@@ -209,16 +218,16 @@ def runs_across(array: Array, matrix: Array, width: int, height: int, margin: in
     for line in range(n_lines):
         if n + width + 2 * margin > size:
             size = 2 * size + width + 2 * margin
-            start, stop, label = _grown(start, size), _grown(stop, size), _grown(label, size)
+            start, stop, label = grown(start, size), grown(stop, size), grown(label, size)
         run_lo[line] = n
         y = line - margin + 0.5
         i0 = matrix[0, 1] * y + matrix[0, 2] + 0.5
         j0 = matrix[1, 1] * y + matrix[1, 2] + 0.5
         k0 = matrix[2, 1] * y + matrix[2, 2] + 0.5
         for x in range(-margin, width + margin):
-            i = np.int64(np.floor(i0 + matrix[0, 0] * (x + 0.5)))
-            j = np.int64(np.floor(j0 + matrix[1, 0] * (x + 0.5)))
-            k = np.int64(np.floor(k0 + matrix[2, 0] * (x + 0.5)))
+            i = int(np.floor(i0 + matrix[0, 0] * (x + 0.5)))
+            j = int(np.floor(j0 + matrix[1, 0] * (x + 0.5)))
+            k = int(np.floor(k0 + matrix[2, 0] * (x + 0.5)))
             if 0 <= i < n_i and 0 <= j < n_j and 0 <= k < n_k:
                 value = array[k, j, i]
                 if value != 0:
@@ -228,7 +237,7 @@ def runs_across(array: Array, matrix: Array, width: int, height: int, margin: in
                         start[n], stop[n], label[n] = x, x + 1, value
                         n += 1
         run_hi[line] = n
-    return run_lo, run_hi, start, stop, label
+    return ScreenRuns(run_lo, run_hi, start, stop, label)
 
 
 @kernel
@@ -255,11 +264,9 @@ def _overlap(
 @kernel
 def _blend(pixels: Array, colour: int, alpha: int) -> None:
     """Mix a colour into pixels, ``alpha`` in 0..256."""
-    colour = np.uint32(colour)
-    a = np.uint32(alpha)
-    rest = np.uint32(256) - a
-    red_blue = (colour & _RED_BLUE) * a
-    green = (colour & _GREEN) * a
+    share, rest = np.uint32(alpha), np.uint32(256 - alpha)
+    red_blue = (np.uint32(colour) & _RED_BLUE) * share
+    green = (np.uint32(colour) & _GREEN) * share
     for x in range(len(pixels)):
         pixel = pixels[x]
         rb = (((pixel & _RED_BLUE) * rest + red_blue) >> np.uint32(8)) & _RED_BLUE
@@ -284,8 +291,8 @@ def _edge(
 
 @kernel
 def draw_runs(
-    out: Array, run_lo: Array, run_hi: Array, start: Array, stop: Array, label: Array,
-    margin: int, chords: Array, colours: Array, fill: int, edge: int, dashed: bool,
+    out: Array, runs: ScreenRuns, margin: int, chords: Array,
+    colours: Array, fill: int, edge: int, dashed: bool,
 ) -> None:  # fmt: skip
     """Blend runs into ``out``: fill inside, contour within the given distance of another label.
 
@@ -294,13 +301,14 @@ def draw_runs(
     the chord, are intersected: the erosion by a disc, done on intervals.
     """
     height, width = out.shape
+    start, stop, label = runs.start, runs.stop, runs.label
     most = width + 2 * margin  # disjoint intervals in a row
     a_start, b_start = np.empty(most, np.int32), np.empty(most, np.int32)
     a_stop, b_stop = np.empty(most, np.int32), np.empty(most, np.int32)
     a_label, b_label = np.empty(most, np.uint16), np.empty(most, np.uint16)
     for y in range(height):
         line = y + margin
-        lo, hi = run_lo[line], run_hi[line]
+        lo, hi = runs.lo[line], runs.hi[line]
         if lo == hi:
             continue
         n = 0
@@ -311,11 +319,11 @@ def draw_runs(
                 n += 1
         for distance in range(1, margin + 1):
             for other in (line - distance, line + distance):
-                if run_lo[other] == lo and run_hi[other] == hi:
+                if runs.lo[other] == lo and runs.hi[other] == hi:
                     continue  # the same row of voxels
                 n = _overlap(
                     a_start, a_stop, a_label, n,
-                    start, stop, label, run_lo[other], run_hi[other], chords[distance],
+                    start, stop, label, runs.lo[other], runs.hi[other], chords[distance],
                     b_start, b_stop, b_label,
                 )  # fmt: skip
                 a_start, b_start = b_start, a_start
@@ -323,7 +331,7 @@ def draw_runs(
                 a_label, b_label = b_label, a_label
         inner = 0
         for run in range(lo, hi):
-            colour = colours[label[run]] if label[run] < len(colours) else np.uint32(0)
+            colour: Any = colours[label[run]] if label[run] < len(colours) else np.uint32(0)
             x, end = max(start[run], 0), min(stop[run], width)
             while inner < n and a_start[inner] < stop[run]:
                 if colour != 0:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from labeler.core._jit import Array
 from labeler.core._render_kernels import (
     BLACK,
+    ScreenRuns,
     draw_runs,
     draw_slice,
     gather,
@@ -240,12 +241,12 @@ def _draw_layer(out: Pixels, layer: MaskLayer, view: ViewTransform) -> None:
     edge = fill + round((256 - fill) * contour / 256) if margin else fill
     runs = _runs_of(layer, view, matrix, margin)
     if runs is not None:
-        draw_runs(out, *runs, margin, chords, layer.colours, fill, edge, layer.dashed)
+        draw_runs(out, runs, margin, chords, layer.colours, fill, edge, layer.dashed)
 
 
 def _runs_of(
     layer: MaskLayer, view: ViewTransform, matrix: FloatArray, margin: int
-) -> tuple[Array, ...] | None:
+) -> ScreenRuns | None:
     """Label runs of the screen rows; ``None`` when the slice misses the mask."""
     plane, shape = view.plane, layer.grid.shape_ijk
     column, row, normal = plane.column_axis, plane.row_axis, plane.normal_axis

@@ -110,7 +110,8 @@ class Splice:
 
 
 @kernel
-def _grown(old: Array, size: int) -> Array:
+def grown(old: Array, size: int) -> Array:
+    """Copy an array into a longer one; the rest is not filled."""
     new = np.empty(size, old.dtype)
     new[: len(old)] = old
     return new
@@ -203,8 +204,8 @@ def _scan(
         if r == n_rows:
             return row_ptr, row[:n].copy(), start[:n].copy(), stop[:n].copy(), label[:n].copy()
         size *= 2
-        row, start = _grown(row, size), _grown(start, size)
-        stop, label = _grown(stop, size), _grown(label, size)
+        row, start = grown(row, size), grown(start, size)
+        stop, label = grown(stop, size), grown(label, size)
 
 
 @kernel

@@ -27,7 +27,7 @@ views = st.builds(
         GRID.to_ras(ijk),
         grid=GRID,
         plane=plane,
-        center_ras=GRID.to_ras(ijk) + (0.31, 0.17, 0.23),
+        center_ras=GRID.to_ras(ijk) + np.array([0.31, 0.17, 0.23]),
         mm_per_px=mm_per_px,
         size_px=size,
     ),
