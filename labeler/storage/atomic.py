@@ -22,7 +22,7 @@ from pathlib import Path
 
 import xxhash
 
-from labeler.storage.errors import ConflictError, SaveError
+from labeler.storage.errors import ConflictError, ImageError, SaveError
 
 BACKUP_FOLDER = "backups"
 
@@ -45,6 +45,12 @@ _REASONS = {
     errno.ENAMETOOLONG: "the name is too long",
     errno.ESTALE: "the network drive is gone",
     errno.ENODEV: "the drive is gone",
+}
+
+_READING_REASONS = {
+    errno.EACCES: "you may not read it",
+    errno.EPERM: "you may not read it",
+    errno.ENOENT: "it is not there",
 }
 
 #: File systems without hard links, and those that keep no folder entries to be synced, say so.
@@ -166,8 +172,14 @@ def folder_problem(folder: Path) -> str | None:
 
 
 def reason(error: OSError) -> str:
-    """What an error of the system means to a user, as the end of a sentence."""
+    """What an error of the system means to somebody who saves, as the end of a sentence."""
     return _REASONS.get(error.errno or 0) or (error.strerror or str(error)).lower()
+
+
+def unreadable(path: Path, error: OSError) -> ImageError:
+    """Make the sentence for a file that the system does not let us read."""
+    why = _READING_REASONS.get(error.errno or 0) or reason(error)
+    return ImageError(f"{path.name} cannot be read: {why}.")
 
 
 def fsync_folder(folder: Path) -> None:
