@@ -29,7 +29,8 @@ def imported(*folders: str) -> set[str]:
                 names.update(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 names.add(node.module)
-    roots = {name.split(".")[0] for name in names} - OWN - set(sys.stdlib_module_names)
+    known = OWN | set(sys.stdlib_module_names) | {"_typeshed"}  # the last: for checkers only
+    roots = {name.split(".")[0] for name in names} - known
     distributions = packages_distributions()
     return {normalized(distributions.get(root, [root])[0]) for root in roots}
 
