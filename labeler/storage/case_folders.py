@@ -138,15 +138,18 @@ def _file_case(case_id: str, listing: Listing, layout: str) -> FoundCase | None:
             case.images.append(FoundImage(listing.path(name), text))
     for folder in listing.folders:
         if rules.is_mask_folder(folder):
-            case.masks += _masks_below(listing.path(folder), folder, short_id)
+            case.masks += _masks_below(listing.path(folder), folder, short_id, case.problems)
         elif not rules.is_ignored(folder) and phase_of_text(folder) is not None:
             case.images += _phase_images(list_folder(listing.path(folder)), folder, case.problems)
     return case if case.images else None
 
 
-def _masks_below(path: str, folder: str, short_id: str) -> list[tuple[str, str]]:
+def _masks_below(
+    path: str, folder: str, short_id: str, problems: list[str]
+) -> list[tuple[str, str]]:
     """Masks in a case's folder of masks, or in its ``masks/<case>``."""
-    found = masks_in(path, short_id) + masks_in(os.path.join(path, short_id), short_id)
+    found = masks_in(path, short_id, problems)
+    found += masks_in(os.path.join(path, short_id), short_id, problems)
     return [(folder if name == short_id else name, where) for name, where in found]
 
 

@@ -229,13 +229,14 @@ class _Assembler:
         if path is not None:
             summary = sidecars.read_summary(path)
         problems = found.problems + ([summary.problem] if summary.problem else [])
+        masks = found.masks + self._index.masks_of(found.id, problems)
         case = Case(
             id=found.id,
             layout=found.layout,
             folder=Path(found.folder),
             image_root=self._image_root,
             mask_root=self._mask_root,
-            masks=_mask_sources(found.masks + self._index.masks_of(found.id)),
+            masks=_mask_sources(masks),
             status=summary.status,
             found_problems=tuple(problems),
         )
@@ -324,14 +325,14 @@ def _merged(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
 def rescan(case: Case) -> Case:
     """Look at the files of a case anew, after a mask was added or a phase was set by hand."""
     notes = sidecars.load_sidecar(case.mask_root, case.id)
+    problems = [*case.found_problems, *notes.problems]
     masks = [(mask.name, os.fspath(mask.path)) for mask in case.masks if mask.path.exists()]
-    masks += masks_in(_own_mask_folder(case), case.id)
-    problems = [text for text in case.found_problems if text not in notes.problems]
+    masks += masks_in(_own_mask_folder(case), case.id, problems)
     fresh = replace(
         case,
         masks=_mask_sources(masks),
         status=notes.sidecar.status,
-        found_problems=(*problems, *notes.problems),
+        found_problems=tuple(dict.fromkeys(problems)),
         is_inspected=False,
     )
     return _with_images(fresh, case.images, notes.sidecar.phases)

@@ -80,8 +80,12 @@ def _layout_of_files(listing: Listing, *, is_set: bool) -> str:
         return "nnunet"
     if is_set or any(lits_case_of(stem) for stem in stems):
         return "msd"
-    images = [n for n in sample if not rules.is_mask_file(n)]
-    is_named = any(split_flat(stem)[0] for n in images if (stem := rules.stem(n)) is not None)
+    images = [
+        stem
+        for name, stem in zip(sample, stems, strict=True)
+        if not rules.is_mask_file(name) and not rules.is_anatomy(stem)
+    ]
+    is_named = any(split_flat(stem)[0] for stem in images or stems)
     inner = any(phase_of_text(name) for name in listing.folders)
     return "flat" if is_named and not inner else "case-folders"
 

@@ -25,11 +25,17 @@ def rest_of_stem(stem: str, case_id: str) -> str | None:
     return None
 
 
-def masks_in(folder: str | os.PathLike[str], case_id: str) -> list[tuple[str, str]]:
-    """``(name, path)`` of the masks in a folder that belongs to one case; empty without one."""
+def masks_in(
+    folder: str | os.PathLike[str], case_id: str, problems: list[str]
+) -> list[tuple[str, str]]:
+    """``(name, path)`` of the masks in a folder that belongs to one case; empty without one.
+
+    What cannot be read is added to ``problems``.
+    """
     if not os.path.isdir(folder):
         return []
     listing = list_folder(folder)
+    problems += listing.problems
     return [
         (rest_of_stem(stem, case_id) or stem, listing.path(name))
         for name in listing.files
@@ -78,11 +84,11 @@ class MaskIndex:
             more = f" and {len(self._unmatched) - 3} more" if len(self._unmatched) > 3 else ""
             self.problems.append(f"Masks that belong to no case: {names}{more}.")
 
-    def masks_of(self, case_id: str) -> list[tuple[str, str]]:
-        """``(name, path)`` of a case's masks."""
+    def masks_of(self, case_id: str, problems: list[str]) -> list[tuple[str, str]]:
+        """``(name, path)`` of a case's masks; what cannot be read is added to ``problems``."""
         found = list(self._masks.get(case_id, []))
         for parent in self._case_parents:
-            found += masks_in(os.path.join(parent, case_id), case_id)
+            found += masks_in(os.path.join(parent, case_id), case_id, problems)
         return found
 
     def _index(self, root: Listing) -> None:

@@ -86,14 +86,13 @@ def _foreign_bytes(content: bytes) -> bytes:
 
 
 def _utf16_without_bom(content: bytes) -> str | None:
-    """``utf-16-le`` or ``-be`` when every other byte of the beginning is mostly zero."""
+    """``utf-16-le`` or ``-be`` when zeros stand at every other place only, as in the titles."""
     sample = content[:4096]
-    if len(sample) < 4:
-        return None
     half = len(sample) // 2
-    if sample[1::2].count(0) > 0.8 * half and sample[0::2].count(0) < 0.05 * half:
+    even, odd = sample[0::2].count(0), sample[1::2].count(0)
+    if odd > 0.2 * half and even < 0.02 * half:
         return "utf-16-le"
-    if sample[0::2].count(0) > 0.8 * half and sample[1::2].count(0) < 0.05 * half:
+    if even > 0.2 * half and odd < 0.02 * half:
         return "utf-16-be"
     return None
 
