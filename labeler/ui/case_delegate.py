@@ -80,6 +80,8 @@ class CaseDelegate(QStyledItemDelegate):
         others = [name for name in case.phases if name not in PHASES]
         if others and not any(present for _, present in letters):
             letters = [(name[:8], True) for name in others[:2]]
+        if not case.phases and not case.is_inspected:
+            letters = [("\u2026", True)]
         for text, present in reversed(letters):
             width = metrics.horizontalAdvance(text)
             shown = text if present else formats.UNKNOWN

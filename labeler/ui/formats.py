@@ -1,10 +1,11 @@
-"""Numbers and places as text: few figures, thin grouping, a real minus sign."""
+"""Numbers, places and keys as text: few figures, thin grouping, a real minus sign."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy.typing as npt
+from PyQt5.QtGui import QKeySequence
 
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "\N{EN DASH}"
@@ -39,6 +40,12 @@ def place(ras: npt.ArrayLike) -> str:
     """Write a RAS point: ``-41.2 R  88.5 A  -213.0 S mm`` (with real minus signs)."""
     parts = [f"{_signed(f'{v:.1f}')} {axis}" for v, axis in zip(_floats(ras), "RAS", strict=True)]
     return "  ".join(parts) + " mm"
+
+
+def key(sequence: QKeySequence) -> str:
+    """Write a key as it stands on keyboards: ``Ctrl+Enter``."""
+    text: str = sequence.toString(QKeySequence.NativeText)
+    return text.replace("Return", "Enter").replace("PgDown", "PgDn")
 
 
 def _floats(values: npt.ArrayLike) -> Sequence[float]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QModelIndex, QRect, QRectF, QSize, Qt
-from PyQt5.QtGui import QColor, QFontMetrics, QIcon, QPainter
+from PyQt5.QtCore import QModelIndex, QObject, QRect, QRectF, QSize, Qt
+from PyQt5.QtGui import QColor, QFont, QFontMetrics, QIcon, QPainter
 from PyQt5.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView
 
 from labeler.ui import formats, style
@@ -19,8 +19,17 @@ from labeler.ui.region_table import (
 )
 
 
+def figure_font() -> QFont:
+    """Font of the figures: a little smaller, so that four phases fit into a narrow dock."""
+    return style.text_font(style.TEXT_PX - 1)
+
+
 class RegionDelegate(QStyledItemDelegate):
     """Whole rows are selected; figures are right-aligned; the last column holds the tick."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._figure_font = figure_font()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
         return QSize(style.scaled(20), QFontMetrics(option.font).height() + style.scaled(8))
@@ -72,8 +81,9 @@ class RegionDelegate(QStyledItemDelegate):
             self._paint_tick(painter, option, bool(index.data(REVIEWED_ROLE)))
         else:
             text = index.data(Qt.DisplayRole)
+            painter.setFont(self._figure_font)
             painter.setPen(QColor(style.FAINT) if text == formats.UNKNOWN else colour)
-            box = option.rect.adjusted(0, 0, -style.scaled(4), 0)
+            box = option.rect.adjusted(0, 0, -style.scaled(3), 0)
             painter.drawText(box, int(Qt.AlignVCenter | Qt.AlignRight), text)
 
     def _paint_label(
@@ -83,7 +93,7 @@ class RegionDelegate(QStyledItemDelegate):
         side = style.scaled(9)
         swatch = QRectF(box.left(), box.center().y() - side / 2 + 0.5, side, side)
         paint_swatch(painter, swatch, index.data(COLOUR_ROLE))
-        box.setLeft(box.left() + side + style.scaled(7))
+        box.setLeft(box.left() + side + style.scaled(6))
         painter.setPen(colour)
         text = painter.fontMetrics().elidedText(
             index.data(Qt.DisplayRole), Qt.ElideRight, box.width()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import QItemSelectionModel, QModelIndex, QPoint, QSize, Qt, pyqtSignal
-from PyQt5.QtGui import QKeyEvent, QResizeEvent
+from PyQt5.QtGui import QFontMetrics, QKeyEvent, QResizeEvent
 from PyQt5.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -22,7 +22,7 @@ from labeler.ui import style
 from labeler.ui.commands import Commands
 from labeler.ui.empty_state import EmptyState
 from labeler.ui.panel_header import PanelHeader
-from labeler.ui.region_delegate import RegionDelegate
+from labeler.ui.region_delegate import RegionDelegate, figure_font
 from labeler.ui.region_filter import parse_filter
 from labeler.ui.region_table import (
     DIAMETER,
@@ -41,7 +41,7 @@ from labeler.workflows.workspace import Workspace
 DISPENSABLE = (HU + "DL", HU + "NC", DIAMETER, HU + "PV", HU + "ART")
 
 #: Narrowest column of label names, for 13 px text.
-MIN_LABEL_PX = 88
+MIN_LABEL_PX = 90
 
 MENU_COMMANDS = (
     "region.tick",
@@ -294,9 +294,13 @@ class RegionList(QWidget):
                 header.resizeSection(section, widths[name])
 
     def _width(self, column: str) -> int:
-        widest = {VOLUME: "8,888", DIAMETER: "888", REVIEWED: ""}.get(column, "\u2212888")
-        text = self._view.fontMetrics().horizontalAdvance(widest)
-        return style.scaled(26) if column == REVIEWED else text + style.scaled(9)
+        if column == REVIEWED:
+            return style.scaled(22)
+        metrics = QFontMetrics(figure_font())
+        if column == VOLUME:
+            return metrics.horizontalAdvance("8,888") + style.scaled(7)
+        # a minus sign fits into the gap between columns
+        return metrics.horizontalAdvance("888") + style.scaled(8 if column == DIAMETER else 11)
 
     def _show_menu(self, point: QPoint) -> None:
         index = self._view.indexAt(point)

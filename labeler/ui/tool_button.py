@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import QEvent, QRect, QRectF, QSize, Qt
-from PyQt5.QtGui import QColor, QFontMetrics, QIcon, QKeySequence, QPainter, QPaintEvent
+from PyQt5.QtGui import QColor, QFontMetrics, QIcon, QPainter, QPaintEvent
 from PyQt5.QtWidgets import QStyle, QStyleOptionToolButton, QStylePainter, QToolButton, QWidget
 
-from labeler.ui import style
+from labeler.ui import formats, style
 from labeler.ui.badges import paint_swatch
 
 
@@ -42,8 +42,7 @@ class ToolButton(QToolButton):
         if self._hint is not None:
             return self._hint
         action = self.defaultAction()
-        keys = action.shortcuts() if action is not None else []
-        return keys[0].toString(QKeySequence.NativeText) if keys else ""
+        return "" if action is None else formats.key(action.shortcut())
 
     def set_caption(self, caption: str | None, hint: str | None = None) -> None:
         """Show other words than the action's."""

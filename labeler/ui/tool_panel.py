@@ -13,7 +13,7 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from labeler.ui import style
+from labeler.ui import formats, style
 from labeler.ui.badges import dot_icon
 from labeler.ui.commands import Commands
 from labeler.ui.label_picker import LabelPopup
@@ -56,6 +56,7 @@ class ToolPanel(QWidget):
         self._brush = _brush_box(self)
         self._undo = self._button("edit.undo")
         self._redo = self._button("edit.redo", words=False)
+        self._redo.set_caption(None, hint="")
         self._save = self._button("file.save")
         self._done = self._button("case.done")
         self._dress_label_button()
@@ -153,7 +154,7 @@ class ToolPanel(QWidget):
         action = self._commands.action(command_id)
         action.setEnabled(name is not None)
         action.setText(f"{verb} {name}" if name else verb)
-        key = action.shortcut().toString()
+        key = formats.key(action.shortcut())
         what = f"{verb} \u201c{name}\u201d" if name else f"Nothing to {verb.lower()}"
         action.setToolTip(f"{what}  ({key})" if key else what)
 
@@ -190,7 +191,7 @@ def _brush_box(parent: QWidget) -> QDoubleSpinBox:
     box.setSuffix(" mm")
     box.setKeyboardTracking(False)
     box.setFocusPolicy(Qt.ClickFocus)
-    box.setFixedWidth(style.scaled(86))
+    box.setFixedWidth(style.scaled(94))
     return box
 
 

@@ -126,16 +126,35 @@ def _found_ticks(annotations: Annotations, mask: str, index: RegionIndex) -> lis
     """Tick keys of a mask and the ids of the regions they lie in."""
     found = []
     for key, value in annotations.entries("tick").items():
-        if not isinstance(value, dict) or value.get("mask") != mask:
-            continue
-        point = np.asarray(value.get("anchor_ras", ()), dtype=np.float64)
-        if point.shape != (3,) or not np.isfinite(point).all():
-            continue
-        ijk = index.grid.nearest_ijk(point)
-        region_id = index.region_at(ijk[::-1]) if index.grid.contains(ijk) else None
-        if region_id is not None and index.regions[region_id].label == value.get("label"):
+        region_id = _region_id_at(mask, index, value)
+        if region_id is not None:
             found.append((key, region_id))
     return found
+
+
+def region_at_place(session: Session, place: object) -> RegionRef | None:
+    """Region that a tick or comment was put on; ``None`` when it is not there any more."""
+    for mask, index in session.regions.items():
+        region_id = _region_id_at(mask, index, place)
+        if region_id is not None:
+            return RegionRef(mask, region_id)
+    return None
+
+
+def _region_id_at(mask: str, index: RegionIndex, place: object) -> int | None:
+    """Id of the region of this mask at a stored place (see :func:`_tick`), which may be damaged."""
+    if not isinstance(place, dict) or place.get("mask") != mask:
+        return None
+    try:
+        point = np.asarray(place.get("anchor_ras", ()), dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    if point.shape != (3,) or not np.isfinite(point).all():
+        return None
+    region_id = index.region_at(index.grid.nearest_ijk(point)[::-1])
+    if region_id is None or index.regions[region_id].label != place.get("label"):
+        return None
+    return region_id
 
 
 def _tick_key_of(session: Session, ref: RegionRef) -> str | None:
