@@ -24,6 +24,9 @@ BACKDROP_OPACITY = 0.42
 
 MIN_MARK_PX = 3.0
 
+#: Small regions on the same slices stand beside each other, in at most this many columns.
+MAX_LANES = 3
+
 
 @dataclass(frozen=True)
 class SliderMark:
@@ -69,6 +72,26 @@ def _corners_ijk(box: Box) -> list[tuple[int, int, int]]:
     """Voxel centres of the eight corners of a box."""
     ends = [(lo, hi - 1) for lo, hi in zip(box.lo_kji, box.hi_kji, strict=True)]
     return [(i, j, k) for k, j, i in itertools.product(*ends)]
+
+
+def lanes_of(marks: Iterable[SliderMark]) -> list[list[SliderMark]]:
+    """Distribute marks over as few columns as keep those of common slices apart.
+
+    Beyond :data:`MAX_LANES` the smallest marks share the last column with others.
+    """
+    lanes: list[list[SliderMark]] = []
+    for mark in marks:
+        free = (
+            lane for lane in lanes if all(mark.hi <= m.lo or m.hi <= mark.lo for m in lane)
+        )
+        lane = next(free, None)
+        if lane is not None:
+            lane.append(mark)
+        elif len(lanes) < MAX_LANES:
+            lanes.append([mark])
+        else:
+            lanes[-1].append(mark)
+    return lanes
 
 
 class RegionSlider(QWidget):
@@ -197,22 +220,30 @@ class RegionSlider(QWidget):
         painter.setRenderHint(QPainter.Antialiasing)
         painter.setPen(Qt.NoPen)
         track = self._track()
-        width = scaled(6)
+        width = scaled(8)
         bar = QRectF((self.width() - width) / 2, track.top(), width, track.height())
         painter.setBrush(QColor(LINE))
         painter.drawRoundedRect(bar, width / 2, width / 2)
-        for mark in self._marks:
-            self._paint_mark(painter, bar, mark)
+        backdrop = [m for m in self._marks if m.hi - m.lo > BACKDROP_SHARE * self._count]
+        for mark in backdrop:
+            self._paint_mark(painter, bar, mark, BACKDROP_OPACITY)
+        lanes = lanes_of([mark for mark in self._marks if mark not in backdrop])
+        lane_width = bar.width() / max(1, len(lanes))
+        for number, marks in enumerate(lanes):
+            lane = QRectF(bar.left() + number * lane_width, bar.top(), lane_width, bar.height())
+            for mark in marks:
+                self._paint_mark(painter, lane, mark, 1.0)
         painter.end()
         return pixmap
 
-    def _paint_mark(self, painter: QPainter, bar: QRectF, mark: SliderMark) -> None:
+    def _paint_mark(
+        self, painter: QPainter, bar: QRectF, mark: SliderMark, opacity: float
+    ) -> None:
         ends = self.y_of(mark.lo - 0.5), self.y_of(mark.hi - 0.5)
         top, height = min(ends), abs(ends[1] - ends[0])
         if height < MIN_MARK_PX:
             top, height = top - (MIN_MARK_PX - height) / 2, MIN_MARK_PX
         colour = QColor(mark.colour)
-        if mark.hi - mark.lo > BACKDROP_SHARE * self._count:
-            colour.setAlphaF(BACKDROP_OPACITY)
+        colour.setAlphaF(opacity)
         painter.setBrush(colour)
         painter.drawRoundedRect(QRectF(bar.left(), top, bar.width(), height), 1.5, 1.5)

@@ -42,10 +42,13 @@ class ViewHeader(QAbstractButton):
         Name of a phase.
     plane_chosen
         A :class:`~labeler.core.geometry.Plane`.
+    shift_reset
+        The phase is to stand where its file places it again.
     """
 
     phase_chosen = pyqtSignal(str)
     plane_chosen = pyqtSignal(object)
+    shift_reset = pyqtSignal()
 
     def __init__(self, commands: Commands, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,6 +56,7 @@ class ViewHeader(QAbstractButton):
         self._pane = Pane("", Plane.AXIAL)
         self._place = ""
         self._choices: tuple[PhaseChoice, ...] = ()
+        self._is_shifted = False
         self.setCursor(QCursor(Qt.PointingHandCursor))
         self.setFocusPolicy(Qt.NoFocus)
         self.setAttribute(Qt.WA_Hover)
@@ -73,9 +77,10 @@ class ViewHeader(QAbstractButton):
         self.resize(self.sizeHint())
         self.update()
 
-    def set_choices(self, choices: Sequence[PhaseChoice]) -> None:
-        """Set the phases of the menu."""
+    def set_choices(self, choices: Sequence[PhaseChoice], *, is_shifted: bool = False) -> None:
+        """Set the phases of the menu, and whether the present one has a shift to take back."""
         self._choices = tuple(choices)
+        self._is_shifted = is_shifted
 
     def make_menu(self) -> QMenu:
         """Make the menu of phases and planes; the caller shows and owns it."""
@@ -98,6 +103,9 @@ class ViewHeader(QAbstractButton):
             action.setChecked(plane is self._pane.plane)
             action.triggered.connect(lambda _, plane=plane: self.plane_chosen.emit(plane))
             planes.addAction(action)
+        if self._is_shifted:
+            menu.addSeparator()
+            menu.addAction(f"Take back the shift of {self._pane.phase}", self.shift_reset.emit)
         return menu
 
     def sizeHint(self) -> QSize:

@@ -42,8 +42,10 @@ class Overlay:
         Bottom left lines about the selected region, and their colour.
     crosshair_px
         Where the lines cross, ``None`` when they are not shown.
-    notice
+    notice, notice_colour
         One sentence in the middle instead of an image that is not there ("" when it is).
+    progress
+        How much of the image has been read (0..1), ``None`` when it is not being read.
     active
         Whether keys act on this view.
     """
@@ -57,19 +59,25 @@ class Overlay:
     crosshair_px: tuple[float, float] | None = None
     notice: str = ""
     progress: float | None = None
+    notice_colour: str = DIM
     active: bool = False
 
 
-def paint_overlay(painter: QPainter, size: QSizeF, overlay: Overlay) -> None:
-    """Draw everything of ``overlay`` into a view of ``size``."""
+def paint_overlay(
+    painter: QPainter, size: QSizeF, overlay: Overlay, right_inset_px: float = 0.0
+) -> None:
+    """Draw everything of ``overlay`` into a view of ``size``.
+
+    ``right_inset_px`` is a strip at the right edge that the slider takes.
+    """
     painter.save()
     if overlay.notice:
         _paint_notice(painter, size, overlay)
     else:
         if overlay.crosshair_px is not None:
             _paint_crosshair(painter, size, QPointF(*overlay.crosshair_px))
-        _paint_letters(painter, size, overlay.edge_letters)
-        _paint_corners(painter, size, overlay)
+        _paint_letters(painter, size, overlay.edge_letters, right_inset_px)
+        _paint_corners(painter, size, overlay, right_inset_px)
         if size.height() >= LOW_PX:
             _paint_scale_bar(painter, size, overlay.mm_per_px)
     if overlay.active:
@@ -89,9 +97,11 @@ def text_block_height(lines: int, size_px: float = SMALL_PX + 1) -> float:
     return lines * text_size("0", size_px).height()
 
 
-def _paint_corners(painter: QPainter, size: QSizeF, overlay: Overlay) -> None:
+def _paint_corners(
+    painter: QPainter, size: QSizeF, overlay: Overlay, right_inset_px: float
+) -> None:
     margin = scaled(MARGIN_PX)
-    right, bottom = size.width() - margin, size.height() - margin
+    right, bottom = size.width() - margin - right_inset_px, size.height() - margin
     small = SMALL_PX + 1
     if size.width() >= NARROW_PX:
         draw_text(
@@ -124,12 +134,14 @@ def _paint_corners(painter: QPainter, size: QSizeF, overlay: Overlay) -> None:
             )
 
 
-def _paint_letters(painter: QPainter, size: QSizeF, letters: tuple[str, str, str, str]) -> None:
+def _paint_letters(
+    painter: QPainter, size: QSizeF, letters: tuple[str, str, str, str], right_inset_px: float
+) -> None:
     inset = scaled(5)
     width, height = size.width(), size.height()
     places = (
         (QPointF(inset, height / 2), (0.0, 0.5)),
-        (QPointF(width - inset, height / 2), (1.0, 0.5)),
+        (QPointF(width - inset - right_inset_px, height / 2), (1.0, 0.5)),
         (QPointF(width / 2, inset), (0.5, 0.0)),
         (QPointF(width / 2, height - inset), (0.5, 1.0)),
     )
@@ -188,12 +200,13 @@ def _paint_frame(painter: QPainter, size: QSizeF) -> None:
     painter.setPen(pen)
     painter.setBrush(Qt.NoBrush)
     inset = pen.widthF() / 2
-    painter.drawRect(QRectF(0, 0, size.width(), size.height()).adjusted(inset, inset, -inset, -inset))
+    box = QRectF(0, 0, size.width(), size.height())
+    painter.drawRect(box.adjusted(inset, inset, -inset, -inset))
 
 
 def _paint_notice(painter: QPainter, size: QSizeF, overlay: Overlay) -> None:
     """One sentence, wrapped, in the middle; below it how far reading is."""
-    painter.setPen(QColor(DIM))
+    painter.setPen(QColor(overlay.notice_colour))
     box = QRectF(0, 0, size.width(), size.height())
     margin = scaled(24)
     text_box = box.adjusted(margin, margin, -margin, -margin)

@@ -11,7 +11,7 @@ from labeler.core.contrast import auto_window_hu
 def _abdomen(liver_hu, spleen_hu, vessel_hu, noise_hu=15.0, shape=(40, 128, 128)):
     """Air around a body of fat and muscle with organs, vessels and bone."""
     rng = np.random.default_rng(3)
-    k, j, i = np.indices(shape)
+    _, j, i = np.indices(shape)
     radius = np.hypot((j - 64) / 50, (i - 64) / 60)
     hu = np.where(radius < 1, -100.0, -1000.0)
     hu[radius < 0.85] = 55
@@ -65,7 +65,7 @@ def test_values_that_are_not_numbers_are_ignored():
     film = np.full((1, 50, 50), np.nan, np.float32)
     film[0, :, 25:] = np.linspace(5.0, 9.0, 25)
     width, level = auto_window_hu(film)
-    assert 2.0 < width
+    assert width > 2.0
     assert 5.0 < level < 9.0
     assert np.isfinite(auto_window_hu(np.full((1, 9, 9), np.inf, np.float32))).all()
 

@@ -1,0 +1,194 @@
+"""What there is to draw, shared by the four views: placed grids, mask layers, the highlight.
+
+Looks up state and caches what is the same for every repaint (colour tables, the outline of the
+selected region). Holds nothing that is worth saving.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PyQt5.QtCore import QObject, pyqtSignal
+
+from labeler.core.geometry import FloatArray, Grid
+from labeler.core.regions import Region
+from labeler.core.rendering import MaskLayer, Pixels, colour_table, highlight_layer
+from labeler.core.volume import PHASE_TITLES, PHASES
+from labeler.state.placement import Shift, placed_mask_grid, placed_volume_grid, shifts_mm
+from labeler.state.session import Change
+from labeler.ui.view_header import PhaseChoice
+from labeler.workflows.workspace import Workspace
+
+#: The outline of the selected region: this much wider, and this much of the way to white.
+HIGHLIGHT_EXTRA_PX = 1.0
+HIGHLIGHT_WHITE = 0.55
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a view says instead of an image."""
+
+    text: str
+    is_problem: bool = False
+    progress: float | None = None
+
+
+class ViewScene(QObject):
+    """Content of the views.
+
+    Signals
+    -------
+    placement_changed
+        A phase moved against the others (stored or previewed).
+    progress_changed
+        Name of a phase of which more has been read.
+    """
+
+    placement_changed = pyqtSignal()
+    progress_changed = pyqtSignal(str)
+
+    def __init__(self, ws: Workspace, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._ws = ws
+        self._preview: tuple[str, Shift] | None = None
+        self._progress: dict[str, float] = {}
+        self._tables: dict[tuple[object, frozenset[int], str], Pixels] = {}
+        self._highlight: tuple[object, MaskLayer] | None = None
+        self._is_stroking = False
+        ws.session.case_opened.connect(self._reset)
+        ws.session.changed.connect(self._changed)
+        ws.session.regions_changed.connect(self._regions_changed)
+
+    def shift_mm(self, phase: str) -> Shift:
+        """Shift of a phase as shown now, RAS mm."""
+        return self._shifts().get(phase, (0.0, 0.0, 0.0))
+
+    def preview_shift(self, phase: str, shift_mm: FloatArray) -> None:
+        """Show a phase shifted without storing it."""
+        x, y, z = (float(value) for value in shift_mm)
+        self._preview = (phase, (x, y, z))
+        self.placement_changed.emit()
+
+    def end_shift_preview(self) -> None:
+        """Show the stored shifts again."""
+        if self._preview is not None:
+            self._preview = None
+            self.placement_changed.emit()
+
+    def volume_grid(self, phase: str) -> Grid | None:
+        """Where a phase stands; ``None`` while it is not read."""
+        return placed_volume_grid(self._ws.session, phase, self._shifts())
+
+    def mask_grid(self, name: str) -> Grid:
+        """Where a mask stands."""
+        return placed_mask_grid(self._ws.session, name, self._shifts())
+
+    def set_progress(self, phase: str, fraction: float) -> None:
+        """Note how much of a phase has been read."""
+        self._progress[phase] = fraction
+        self.progress_changed.emit(phase)
+
+    def phase_choices(self) -> list[PhaseChoice]:
+        """Phases a view may be set to: the four usual ones and whatever else the case has."""
+        case = self._ws.session.case
+        available = list(case.phases) if case is not None else []
+        names = [*PHASES, *(phase for phase in available if phase not in PHASES)]
+        return [PhaseChoice(name, name in available) for name in names]
+
+    def notice(self, phase: str) -> Notice | None:
+        """Why there is no image of a phase; ``None`` when there is one."""
+        session = self._ws.session
+        if phase in session.volumes or session.case is None:
+            return None
+        problem = session.problems.get(f"phase:{phase}")
+        if problem is not None:
+            return Notice(problem, is_problem=True)
+        title = PHASE_TITLES.get(phase, phase)
+        if phase in session.case.phases:
+            return Notice(f"Reading {title.lower()} …", progress=self._progress.get(phase, 0.0))
+        return Notice(f"No {title.lower()} phase in this case")
+
+    def shown_masks(self) -> list[str]:
+        """Masks that are drawn, the active one last (on top)."""
+        views, active = self._ws.views, self._ws.selection.mask
+        if not views.masks_visible:
+            return []
+        names = [name for name in self._ws.session.masks if views.style(name).visible]
+        return sorted(names, key=lambda name: name == active)
+
+    def layers(self, pixel_ratio: float) -> list[MaskLayer]:
+        """Mask layers of a repaint, the selected region's outline on top."""
+        layers = []
+        for name in self.shown_masks():
+            style = self._ws.views.style(name)
+            array = self._ws.session.masks[name].mask.array
+            layers.append(
+                MaskLayer(
+                    array,
+                    self.mask_grid(name),
+                    self._table(style.hidden_labels, array.dtype.name),
+                    fill_opacity=style.fill_opacity,
+                    contour_opacity=style.contour_opacity,
+                    contour_px=style.contour_width_px * pixel_ratio,
+                )
+            )
+        highlight = self._highlight_layer(pixel_ratio)
+        return layers if highlight is None else [*layers, highlight]
+
+    def selected_region(self) -> Region | None:
+        """The region that is highlighted and described."""
+        ref = self._ws.selection.region
+        return None if ref is None else self._ws.session.region(ref.mask, ref.region_id)
+
+    def _shifts(self) -> dict[str, Shift]:
+        stored = shifts_mm(self._ws.session)
+        return stored if self._preview is None else {**stored, self._preview[0]: self._preview[1]}
+
+    def _table(self, hidden: frozenset[int], dtype: str) -> Pixels:
+        key = (self._ws.session.labels, hidden, dtype)
+        if key not in self._tables:
+            if len(self._tables) > 16:
+                self._tables.clear()
+            self._tables[key] = colour_table(self._ws.session.labels, hidden, np.dtype(dtype))
+        return self._tables[key]
+
+    def _highlight_layer(self, pixel_ratio: float) -> MaskLayer | None:
+        """Outline of the selected region; none while a stroke changes what it would follow."""
+        region = self.selected_region()
+        if region is None or self._is_stroking or region.mask not in self.shown_masks():
+            return None
+        style = self._ws.views.style(region.mask)
+        if region.label in style.hidden_labels:
+            return None
+        index = self._ws.session.regions[region.mask]
+        grid = self.mask_grid(region.mask)
+        width = (style.contour_width_px + HIGHLIGHT_EXTRA_PX) * pixel_ratio
+        key = (index, region.id, grid, width)
+        if self._highlight is None or self._highlight[0] != key:
+            box, crop = index.component_crop(region.id)
+            rgb = _towards_white(self._ws.session.labels[region.label].rgb, HIGHLIGHT_WHITE)
+            layer = highlight_layer(box, crop, grid, rgb=rgb, contour_px=width)
+            self._highlight = (key, layer)
+        return self._highlight[1]
+
+    def _reset(self, _case: object) -> None:
+        self._preview = None
+        self._highlight = None
+        self._is_stroking = False
+        self._progress.clear()
+
+    def _changed(self, change: Change) -> None:
+        if change.boxes:
+            region = self.selected_region()
+            self._is_stroking = region is not None and region.mask in change.boxes
+        if any(value.field == "shift" for value in change.values):
+            self.placement_changed.emit()
+
+    def _regions_changed(self, _mask: str) -> None:
+        self._is_stroking = False
+
+
+def _towards_white(rgb: tuple[int, int, int], share: float) -> tuple[int, int, int]:
+    red, green, blue = (round(value + (255 - value) * share) for value in rgb)
+    return red, green, blue

@@ -1,0 +1,308 @@
+"""What the left button does: navigate, draw, brush, fill.
+
+Every tool keeps its points in RAS mm, so that a zoom or a pan in the middle of an outline moves
+the preview with the anatomy. The mask is changed by workflow functions only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt5.QtCore import QLineF, QPointF, QRectF, Qt
+from PyQt5.QtGui import QColor, QPainter, QPainterPath, QPen
+
+from labeler.core.geometry import FloatArray
+from labeler.ui.style import BRIGHT, scaled
+from labeler.ui.view_gestures import Canvas, Gesture
+from labeler.workflows.edit_mask import BrushStroke, fill_at, paint_polygon
+from labeler.workflows.edit_rules import EditRefused, drawing_target
+
+#: Below this way a press and release is a click, not a drag.
+CLICK_PX = 5.0
+
+#: Distance between the points that a freehand outline keeps.
+STEP_PX = 2.0
+
+#: A click this near to the first corner closes a polygon.
+SNAP_PX = 8.0
+
+MIN_POINTS = 3
+
+#: Diameters that "smaller" and "larger" step through.
+BRUSH_SIZES_MM = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200)
+
+
+def next_brush_mm(diameter_mm: float, step: int) -> float:
+    """The next larger (``step`` > 0) or smaller round diameter."""
+    if step > 0:
+        return float(next((s for s in BRUSH_SIZES_MM if s > diameter_mm), BRUSH_SIZES_MM[-1]))
+    return float(next((s for s in BRUSH_SIZES_MM[::-1] if s < diameter_mm), BRUSH_SIZES_MM[0]))
+
+
+class Tool(Gesture):
+    """A gesture that is always there and waits for the button.
+
+    Attributes
+    ----------
+    paints
+        Whether the right button erases with it instead of changing the grey scale.
+    """
+
+    paints = False
+
+    def __init__(self, canvas: Canvas) -> None:
+        super().__init__(canvas)
+        self.hover_pos: QPointF | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something was begun that is neither finished nor cancelled."""
+        return False
+
+    def begin(self, pos: QPointF, *, erase: bool) -> None:
+        """Press of the left button (``erase`` false) or of the right one."""
+
+    def double_click(self, pos: QPointF) -> bool:
+        """Second press of a double click; true when the tool has taken it."""
+        return False
+
+    def key(self, key: int) -> bool:
+        """A key was pressed in the view; true when the tool has taken it."""
+        if self.is_busy and key == Qt.Key_Escape:
+            self.cancel()
+            return True
+        return False
+
+    def hover(self, pos: QPointF | None) -> None:
+        """The pointer moved without a button (``None``: it left)."""
+        self.hover_pos = pos
+
+    def try_edit(self, edit: Callable[[], object]) -> bool:
+        """Run an edit; a refusal is told to the user."""
+        try:
+            edit()
+        except EditRefused as refusal:
+            self.canvas.refuse(str(refusal))
+            return False
+        return True
+
+    def colour(self) -> QColor:
+        """Colour of the label that is painted."""
+        return QColor(self.canvas.ws.session.labels[self.canvas.ws.selection.label].colour)
+
+
+class NavigateTool(Tool):
+    """Click and drag move the crosshair."""
+
+    cursor = Qt.ArrowCursor
+
+    def begin(self, pos: QPointF, *, erase: bool) -> None:
+        self.move(pos)
+
+    def move(self, pos: QPointF) -> None:
+        self.canvas.ws.views.set_crosshair(self.canvas.ras_at(pos))
+
+
+class ContourTool(Tool):
+    """Freehand (press, drag, release) or corner by corner (clicks) closed outline."""
+
+    cursor = Qt.CrossCursor
+    paints = True
+
+    def __init__(self, canvas: Canvas, *, erases: bool = False) -> None:
+        super().__init__(canvas)
+        self._always_erases = erases
+        self._erase = erases
+        self._points_ras: list[FloatArray] = []
+        self._corners: list[int] = []
+        self._press_pos: QPointF | None = None
+        self._is_freehand = False
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._points_ras)
+
+    def begin(self, pos: QPointF, *, erase: bool) -> None:
+        if self.is_busy:
+            if erase or self._is_near_start(pos):
+                self._close()
+                return
+        elif self.try_edit(lambda: drawing_target(self.canvas.ws)):
+            self._erase = erase or self._always_erases
+        else:
+            return  # said before the work of drawing, not after it
+        self._press_pos = pos
+        self._is_freehand = False
+        self._corners.append(len(self._points_ras))
+        self._points_ras.append(self.canvas.ras_at(pos))
+        self.canvas.update()
+
+    def move(self, pos: QPointF) -> None:
+        self.hover_pos = pos
+        if self._press_pos is None or not self.is_busy:
+            return
+        if QLineF(self._press_pos, pos).length() > CLICK_PX:
+            self._is_freehand = True
+        if self._is_freehand and self._distance_px(self._points_ras[-1], pos) >= STEP_PX:
+            self._points_ras.append(self.canvas.ras_at(pos))
+        self.canvas.update()
+
+    def release(self, pos: QPointF) -> None:
+        started_here = len(self._corners) == 1
+        if self._press_pos is not None and self._is_freehand and started_here:
+            self._close()
+        self._press_pos = None
+
+    def hover(self, pos: QPointF | None) -> None:
+        super().hover(pos)
+        if self.is_busy:
+            self.canvas.update()
+
+    def double_click(self, pos: QPointF) -> bool:
+        if self.is_busy:
+            self._close()
+        return True
+
+    def key(self, key: int) -> bool:
+        if self.is_busy and key in (Qt.Key_Return, Qt.Key_Enter):
+            self._close()
+            return True
+        if self.is_busy and key == Qt.Key_Backspace:
+            del self._points_ras[self._corners.pop() :]
+            self.canvas.update()
+            return True
+        return super().key(key)
+
+    def cancel(self) -> None:
+        self._points_ras, self._corners = [], []
+        self._press_pos = None
+        self.canvas.update()
+
+    def paint(self, painter: QPainter) -> None:
+        if not self.is_busy or not self.canvas.shows(self._points_ras[0]):
+            return
+        points = [self.canvas.pos_of(ras) for ras in self._points_ras]
+        path = QPainterPath(points[0])
+        for point in points[1:]:
+            path.lineTo(point)
+        closing = [points[-1], points[0]]
+        if self._press_pos is None and self.hover_pos is not None:
+            closing.insert(1, self.hover_pos)
+        painter.setRenderHint(QPainter.Antialiasing)
+        painter.setBrush(Qt.NoBrush)
+        colour = QColor(BRIGHT) if self._erase else self.colour()
+        for pen in _halo_pens(colour):
+            painter.setPen(pen)
+            painter.drawPath(path)
+        painter.setPen(QPen(colour, 1.0, Qt.DashLine))
+        painter.drawPolyline(*closing)
+        painter.setPen(QPen(QColor(0, 0, 0, 160), 1.0))
+        painter.setBrush(colour)
+        half = scaled(5) / 2
+        for index in self._corners:
+            corner = points[index]
+            painter.drawRect(QRectF(corner.x() - half, corner.y() - half, 2 * half, 2 * half))
+
+    def _close(self) -> None:
+        points_ras, erase = self._points_ras, self._erase
+        self.cancel()
+        if len(points_ras) >= MIN_POINTS:
+            ws, plane = self.canvas.ws, self.canvas.plane
+            self.try_edit(lambda: paint_polygon(ws, plane, points_ras, erase=erase))
+
+    def _is_near_start(self, pos: QPointF) -> bool:
+        if len(self._points_ras) < MIN_POINTS:
+            return False
+        return self._distance_px(self._points_ras[0], pos) < SNAP_PX
+
+    def _distance_px(self, ras: FloatArray, pos: QPointF) -> float:
+        return QLineF(self.canvas.pos_of(ras), pos).length()
+
+
+class BrushTool(Tool):
+    """A round brush; the mask changes while the button is down."""
+
+    cursor = Qt.CrossCursor
+    paints = True
+
+    def __init__(self, canvas: Canvas, *, erases: bool = False) -> None:
+        super().__init__(canvas)
+        self._always_erases = erases
+        self._stroke: BrushStroke | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        return self._stroke is not None
+
+    def begin(self, pos: QPointF, *, erase: bool) -> None:
+        if self._stroke is None:
+            self.try_edit(lambda: self._start(erase or self._always_erases))
+        self.move(pos)
+
+    def _start(self, erase: bool) -> None:
+        self._stroke = BrushStroke(self.canvas.ws, self.canvas.plane, erase)
+
+    def move(self, pos: QPointF) -> None:
+        self.hover(pos)
+        if self._stroke is not None:
+            self._stroke.move_to(self.canvas.ras_at(pos))
+
+    def release(self, pos: QPointF) -> None:
+        if self._stroke is not None:
+            stroke, self._stroke = self._stroke, None
+            stroke.finish()
+
+    def double_click(self, pos: QPointF) -> bool:
+        self.begin(pos, erase=False)
+        return True
+
+    def cancel(self) -> None:
+        if self._stroke is not None:
+            stroke, self._stroke = self._stroke, None
+            stroke.cancel()
+
+    def hover(self, pos: QPointF | None) -> None:
+        super().hover(pos)
+        self.canvas.update()
+
+    def paint(self, painter: QPainter) -> None:
+        if self.hover_pos is None:
+            return
+        views, selection = self.canvas.ws.views, self.canvas.ws.selection
+        radius_px = selection.brush_mm / views.mm_per_px / 2
+        painter.setRenderHint(QPainter.Antialiasing)
+        painter.setBrush(Qt.NoBrush)
+        for pen in _halo_pens(QColor(BRIGHT) if self._always_erases else self.colour()):
+            painter.setPen(pen)
+            painter.drawEllipse(self.hover_pos, radius_px, radius_px)
+
+
+class FillTool(Tool):
+    """A click fills the enclosed area under it, the right button empties it."""
+
+    cursor = Qt.CrossCursor
+    paints = True
+
+    def begin(self, pos: QPointF, *, erase: bool) -> None:
+        ws, plane, ras = self.canvas.ws, self.canvas.plane, self.canvas.ras_at(pos)
+        self.try_edit(lambda: fill_at(ws, plane, ras, erase=erase))
+
+    def double_click(self, pos: QPointF) -> bool:
+        return True
+
+
+def make_tools(canvas: Canvas) -> dict[str, Tool]:
+    """Make one of each tool for a view, by command id."""
+    return {
+        "tool.navigate": NavigateTool(canvas),
+        "tool.contour": ContourTool(canvas),
+        "tool.contour_erase": ContourTool(canvas, erases=True),
+        "tool.brush": BrushTool(canvas),
+        "tool.eraser": BrushTool(canvas, erases=True),
+        "tool.fill": FillTool(canvas),
+    }
+
+
+def _halo_pens(colour: QColor) -> tuple[QPen, QPen]:
+    """A dark line below a coloured one: visible on white bone and on black air."""
+    return QPen(QColor(0, 0, 0, 150), 3.0), QPen(colour, 1.4)

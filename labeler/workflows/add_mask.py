@@ -1,0 +1,96 @@
+"""New masks: empty ones, and copies."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from labeler.core.edits import Edit
+from labeler.core.mask import Box, Mask, Patch
+from labeler.state.tasks import TaskContext
+from labeler.storage.masks import MaskFile
+from labeler.storage.masks import new_mask as empty_mask_file
+from labeler.workflows.edit_rules import EditRefused, refuse_read_only
+from labeler.workflows.workspace import Workspace
+
+#: Characters that no file system or sorting of files takes well.
+FORBIDDEN_IN_NAMES = set('/\\:*?"<>|\n\r\t\0')
+
+
+def new_mask(ws: Workspace, name: str, phase: str) -> None:
+    """Add an empty mask on the grid of a phase and make it the active one.
+
+    Raises
+    ------
+    EditRefused
+        When the name cannot be used, the phase is not read, or the case is read-only.
+    """
+    refuse_read_only(ws)
+    name = checked_name(ws, name)
+    volume = ws.session.volumes.get(phase)
+    if volume is None:
+        raise EditRefused(f"There is no {phase} phase to draw a mask on")
+    file = empty_mask_file(name, volume.grid, volume.axis_order, volume)
+    ws.session.add_mask(file.mask, file)
+    ws.selection.set_mask(name)
+
+
+def copy_mask(ws: Workspace, name: str, new_name: str) -> None:
+    """Add a copy of a mask under another name; its content is one undoable edit.
+
+    The copy is there at once and filled when the background task is done.
+
+    Raises
+    ------
+    EditRefused
+        When the name cannot be used, the mask is gone, or the case is read-only.
+    """
+    refuse_read_only(ws)
+    new_name = checked_name(ws, new_name)
+    entry = ws.session.masks.get(name)
+    if entry is None or entry.file is None:
+        raise EditRefused(f"There is no mask {name} to copy")
+    mask = entry.mask
+    file = empty_mask_file(new_name, mask.grid, mask.axis_order, entry.file)
+    ws.session.add_mask(file.mask, file)
+    ws.selection.set_mask(new_name)
+    ws.tasks.submit(
+        "compute",
+        ("copy mask", new_name),
+        _content,
+        mask,
+        new_name,
+        done=partial(_fill_copy, ws, file, f"Copy mask {name} to {new_name}"),
+    )
+
+
+def checked_name(ws: Workspace, name: str) -> str:
+    """Return a name for a new mask without spaces around it.
+
+    Raises
+    ------
+    EditRefused
+        When it is empty, taken, or no file can be called so.
+    """
+    name = name.strip()
+    if not name:
+        raise EditRefused("Give the mask a name")
+    if name.startswith(".") or FORBIDDEN_IN_NAMES & set(name):
+        raise EditRefused(f"A mask cannot be called {name!r}: no file can")
+    if name.casefold() in {known.casefold() for known in ws.session.masks}:
+        raise EditRefused(f"There is a mask {name} already")
+    return name
+
+
+def _content(context: TaskContext, mask: Mask, new_name: str) -> Patch | None:
+    """Make the patch that turns an empty mask into a copy of ``mask``."""
+    array, _ = mask.snapshot()
+    context.check()
+    return Patch.between(new_name, Box.whole(array.shape), np.zeros_like(array), array)
+
+
+def _fill_copy(ws: Workspace, file: MaskFile, name: str, patch: Patch | None) -> None:
+    entry = ws.session.masks.get(file.mask.name)
+    if patch is not None and entry is not None and entry.mask is file.mask:
+        ws.session.apply(Edit(name, (patch,)))

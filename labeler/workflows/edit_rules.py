@@ -1,0 +1,72 @@
+"""Why an edit is not done, in words for the user."""
+
+from __future__ import annotations
+
+from labeler.core.mask import Mask
+from labeler.core.painting import Constraint
+from labeler.state.session import Session
+from labeler.workflows.workspace import Workspace
+
+
+class EditRefused(Exception):
+    """An edit that cannot be done now; the message is a sentence for the user."""
+
+
+def refuse_read_only(ws: Workspace) -> None:
+    """Refuse when nothing of the open case may be changed.
+
+    Raises
+    ------
+    EditRefused
+        When no case is open or it can only be looked at.
+    """
+    if ws.session.case is None:
+        raise EditRefused("Open a case first (Ctrl+O)")
+    if ws.session.read_only_reason:
+        raise EditRefused(ws.session.read_only_reason)
+
+
+def drawing_target(ws: Workspace) -> Mask:
+    """The mask that a tool draws on: the active one, if it may be changed and is seen.
+
+    Raises
+    ------
+    EditRefused
+        When there is none, or its active label is locked or hidden.
+    """
+    refuse_read_only(ws)
+    name, label = ws.selection.mask, ws.selection.label
+    entry = ws.session.masks.get(name) if name is not None else None
+    if entry is None or name is None:
+        raise EditRefused("Choose or create a mask first (Ctrl+N)")
+    refuse_locked(ws, name, label)
+    style = ws.views.style(name)
+    if not ws.views.masks_visible:
+        raise EditRefused("Masks are hidden: show them first (S)")
+    if not style.visible:
+        raise EditRefused(f"Mask {name} is hidden: show it before you edit it")
+    if label in style.hidden_labels:
+        raise EditRefused(f"{label_name(ws.session, label)} is hidden in {name}: show it first")
+    return entry.mask
+
+
+def refuse_locked(ws: Workspace, mask: str, label: int) -> None:
+    """Refuse to change a locked label.
+
+    Raises
+    ------
+    EditRefused
+        When ``label`` of ``mask`` is locked.
+    """
+    if ws.selection.is_locked(mask, label):
+        raise EditRefused(f"{label_name(ws.session, label)} is locked in {mask} (K frees it)")
+
+
+def lock_of(ws: Workspace, mask: str, only: frozenset[int] | None = None) -> Constraint:
+    """What an edit of a mask may touch: no locked label, and nothing but ``only``."""
+    return Constraint(locked=ws.selection.locked.get(mask, frozenset()), only=only)
+
+
+def label_name(session: Session, label: int) -> str:
+    """Name of a label."""
+    return session.labels[label].name
