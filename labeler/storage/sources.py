@@ -53,8 +53,12 @@ class DicomSeries:
     part
         0, or the number of the stack within its series, from 1.
     slices
-        Sorted along the normal of the image plane, towards the patient's head where the plane is
-        axial; in file order when ``problem`` says that there is no such order.
+        Sorted along the normal of the image plane; in file order when there is no such order.
+    shape_ijk
+        Columns, rows and slices.
+    affine
+        Rows of the ``(4, 4)`` matrix that maps ``(i, j, k, 1)`` of these slices to RAS mm; of no
+        meaning when ``problem`` is set.
     kind
         ``volume``, ``localizer`` (scout views) or ``film`` (CR, DX).
     patient_id
@@ -72,6 +76,8 @@ class DicomSeries:
     folder: Path
     uid: str
     slices: tuple[SliceRef, ...]
+    shape_ijk: tuple[int, int, int]
+    affine: tuple[tuple[float, ...], ...]
     kind: SeriesKind = "volume"
     part: int = 0
     description: str = ""

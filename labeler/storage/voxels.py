@@ -234,7 +234,7 @@ def read_canonical(
         When the array cannot be allocated.
     """
     ni, nj, nk = order.file_shape_ijk
-    out = _empty_canonical(order, converter.dtype)
+    out = empty_canonical(order, converter.dtype)
     plane_bytes = ni * nj * file_dtype.itemsize
     is_unpermuted = order.permutation == (0, 1, 2)
     slab_bytes = _SLAB_BYTES if is_unpermuted else _PERMUTED_SLAB_BYTES
@@ -259,7 +259,8 @@ def read_canonical(
     return out
 
 
-def _empty_canonical(order: AxisOrder, dtype: np.dtype[Any]) -> AnyArray:
+def empty_canonical(order: AxisOrder, dtype: np.dtype[Any]) -> AnyArray:
+    """Make an array for the canonical axes, content undefined."""
     i, j, k = (order.file_shape_ijk[axis] for axis in order.permutation)
     return np.empty((k, j, i), dtype)
 

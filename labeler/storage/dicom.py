@@ -1,0 +1,95 @@
+"""Finding DICOM images: a folder tree becomes a list of series."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from labeler.storage.dicom_slices import (
+    DicomSlice,
+    is_dicom_file,
+    open_dicom,
+    read_slices,
+    unshown_kind,
+)
+from labeler.storage.dicom_stacks import build_series
+from labeler.storage.errors import ImageError
+from labeler.storage.sources import DicomSeries, NoContext, ReadContext
+
+__all__ = ["DicomScan", "is_dicom_file", "open_dicom", "scan_dicom", "series_of_file"]
+
+#: Sentences about broken files that a scan collects before it only counts them.
+_MAX_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class DicomScan:
+    """What was found below a folder.
+
+    Attributes
+    ----------
+    series
+        Volumes, localizers and films; ``DicomSeries.problem`` tells what is wrong with one.
+    problems
+        Sentences about files that could not be read at all.
+    """
+
+    series: tuple[DicomSeries, ...]
+    problems: tuple[str, ...]
+
+
+def scan_dicom(folder: Path, context: ReadContext | None = None) -> DicomScan:
+    """Find all series in a folder and the folders below it.
+
+    Files that are not DICOM, and DICOM objects that are no images, are passed over; broken files
+    become a sentence each. Nothing is raised for bad input; what ``context.check`` raises passes
+    through.
+    """
+    context = context or NoContext()
+    slices: list[DicomSlice] = []
+    problems: list[str] = []
+    for path in _files(folder, problems):
+        context.check()
+        if not is_dicom_file(path):
+            continue
+        try:
+            slices += read_slices(path)
+        except ImageError as error:
+            problems.append(str(error))
+    if len(problems) > _MAX_PROBLEMS:
+        more = len(problems) - _MAX_PROBLEMS
+        problems[_MAX_PROBLEMS:] = [f"{more} more files in {folder.name} cannot be read."]
+    return DicomScan(tuple(build_series(slices)), tuple(problems))
+
+
+def series_of_file(path: Path) -> DicomSeries:
+    """Make a series of one file: a slice, a multi-frame volume or a film.
+
+    Raises
+    ------
+    ImageError
+        When the file holds no image, or one that cannot be read.
+    """
+    if not path.is_file() or not is_dicom_file(path):
+        raise ImageError(f"{path.name} is no image of a kind that can be read.")
+    series = build_series(read_slices(path))
+    if not series:
+        raise ImageError(f"{path.name} is {unshown_kind(path)}, which cannot be shown.")
+    if len(series) > 1:
+        raise ImageError(f"{path.name} holds {len(series)} stacks; open its folder instead.")
+    return series[0]
+
+
+def _files(folder: Path, problems: list[str]) -> Iterator[Path]:
+    """All files below a folder, sorted within each; links to folders are not followed."""
+
+    def note(error: OSError) -> None:
+        problems.append(f"The folder {Path(error.filename or folder).name} cannot be read.")
+
+    for parent, folders, files in os.walk(folder, onerror=note):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield Path(parent, name)
