@@ -21,6 +21,13 @@ FORBIDDEN_CALLS = {
     "sleep": "waits for a time instead of an event",
 }
 
+#: What changes files, by the last part of its name and, where that is common, what stands before.
+WRITING_CALLS = {
+    "write_text", "write_bytes", "unlink", "rmdir", "rmtree", "mkstemp", "copyfile", "to_filename",
+    "WriteImage", "os.replace", "os.rename", "os.remove", "shutil.move", "shutil.copy",
+    "nib.save", "nibabel.save", "np.save", "json.dump", "tomlkit.dump",
+}  # fmt: skip
+
 
 def sources(*folders: str) -> Iterator[tuple[str, str]]:
     """Yield (path from the project root, source) of the Python files in the given folders."""
@@ -87,7 +94,27 @@ def bad_waiting(source: str) -> list[str]:
     return offences
 
 
-def _name(node: ast.expr) -> str:
+def writes(source: str) -> list[str]:
+    """Return the calls that create, change or remove files."""
+    offences = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = _name(node.func)
+        owner = _name(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+        opens_to_write = name in ("open", "fdopen") and any(
+            isinstance(mode, ast.Constant)
+            and isinstance(mode.value, str)
+            and re.fullmatch("[rwxabt+]*[wxa+][rwxabt+]*", mode.value)
+            for mode in [*node.args, *(keyword.value for keyword in node.keywords)]
+        )
+        opens_to_write |= any(_name(part) == "O_CREAT" for part in ast.walk(node))
+        if opens_to_write or name in WRITING_CALLS or f"{owner}.{name}" in WRITING_CALLS:
+            offences.append(f"line {node.lineno}: {name}()")
+    return offences
+
+
+def _name(node: ast.AST) -> str:
     """Return the last part of a dotted name."""
     if isinstance(node, ast.Attribute):
         return node.attr

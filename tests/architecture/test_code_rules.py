@@ -5,6 +5,8 @@ import pytest
 from tests.architecture import rules
 
 PROJECT = list(rules.sources("labeler", "inference", "benchmarks"))
+#: Who may change files: the writer of the user's work, and the cache of what can be made again.
+WRITERS = {"labeler/storage/atomic.py", "labeler/storage/cache.py"}
 TESTS = [(path, text) for path, text in rules.sources("tests") if "architecture" not in path]
 
 
@@ -66,6 +68,38 @@ def test_next_turn_of_the_event_loop_is_no_bad_waiting():
 def test_project_keeps_the_rule(rule):
     offences = [f"{path}: {offence}" for path, text in PROJECT for offence in rule(text)]
     assert offences == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "open(path, 'w')",
+        "path.open(mode='ab')",
+        "os.fdopen(handle, 'r+b')",
+        "os.open(path, os.O_CREAT | os.O_EXCL)",
+        "path.write_text('x')",
+        "os.replace(a, b)",
+        "nib.save(image, path)",
+    ],
+)
+def test_writing_is_found(source):
+    assert len(rules.writes(source)) == 1
+
+
+@pytest.mark.parametrize("source", ["open(path)", "open(path, 'rb')", "text.replace('a', 'b')"])
+def test_reading_is_no_writing(source):
+    assert rules.writes(source) == []
+
+
+def test_only_the_writers_write():
+    offences = [
+        f"{path}: {offence}"
+        for path, text in PROJECT
+        if path.startswith("labeler/") and path not in WRITERS
+        for offence in rules.writes(text)
+    ]
+    assert offences == []
+    assert {path for path, text in PROJECT if rules.writes(text)} >= WRITERS
 
 
 def test_tests_wait_for_events_not_for_time():
