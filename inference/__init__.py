@@ -1,6 +1,5 @@
-"""Models and phantoms: a library, a command line and a worker process around one contract.
+"""Models and synthetic patients: a library, a command line and a worker around one contract.
 
-A model turns images into masks, landmarks or measures. The package imports nothing from
-``labeler`` and nothing from Qt, so a server, a training job or another program can use it
-alone; what the window may use of it is ``contract``, ``registry``, ``worker`` and ``metrics``.
+Nothing here imports the labeling application or Qt, and importing this package loads nothing
+heavy: pick the module that is needed.
 """

@@ -1,0 +1,115 @@
+"""The healthy patient: everything painted, in the order that lets later parts respect earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.phantom import bowel, organs
+from inference.phantom.chest import paint_chest
+from inference.phantom.great_vessels import (
+    GreatVessels,
+    make_great_vessels,
+    paint_branches,
+    paint_great_vessels,
+)
+from inference.phantom.grids import Grid
+from inference.phantom.liver import Liver, make_liver
+from inference.phantom.liver_vessels import LiverVessels, make_liver_vessels, paint_liver_vessels
+from inference.phantom.muscles import paint_deep_muscles, paint_septa
+from inference.phantom.rendering import breathing_weight
+from inference.phantom.scene import Scene
+from inference.phantom.skeleton import Spine, Vertebra, paint_ribs, paint_spine
+from inference.phantom.torso import Body, cavity_depth_mm, make_trunk, paint_trunk
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A painted patient without lesions.
+
+    Parameters
+    ----------
+    scene : Scene
+    body : Body
+    vertebrae : list of Vertebra
+        Those whose body centre is in the scene.
+    vertebra_numbers : ndarray of uint8, shape of the scene
+        VerSe number of each voxel of bone.
+    vessels : GreatVessels
+    liver : Liver
+    trees : LiverVessels
+    weight : ndarray of uint8, shape of the scene
+        How much of the breathing each place follows, 255 is all of it.
+    """
+
+    scene: Scene
+    body: Body
+    vertebrae: list[Vertebra]
+    vertebra_numbers: NDArray[np.uint8]
+    vessels: GreatVessels
+    liver: Liver
+    trees: LiverVessels
+    weight: NDArray[np.uint8]
+
+
+def _weight(grid: Grid, body: Body, spine: Spine) -> NDArray[np.uint8]:
+    """Return how much of the breathing each place follows."""
+    coarse = grid.coarse(8.0)
+    z, y, x = np.meshgrid(*coarse.axes(), indexing="ij")
+    points = np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float64)
+    depth = cavity_depth_mm(body, points).reshape(coarse.shape_kji)
+    column = np.array([spine.point(float(v)) for v in coarse.axes()[0]])
+    # the column and what lies behind it stay where they are
+    aside = np.hypot(x - column[:, 0, None, None], np.maximum(y - column[:, 1, None, None], 0.0))
+    return breathing_weight(grid, depth.astype(np.float32), (aside - 18.0).astype(np.float32))
+
+
+def make_anatomy(
+    grid: Grid, rng: np.random.Generator, step: Callable[[float, str], None]
+) -> Anatomy:
+    """Draw and paint a patient.
+
+    Parameters
+    ----------
+    grid : Grid
+        Voxels of the scene.
+    rng : Generator
+    step : callable
+        Called with the fraction done (0 to 1) and what comes next.
+    """
+    body = Body.sample(rng)
+    spine = Spine.sample(rng, body)
+    scene = Scene(grid)
+    step(0.0, "Body wall")
+    trunk = make_trunk(body, grid, rng)
+    paint_trunk(scene, body, trunk)
+    paint_septa(scene, body, spine, trunk, rng)
+    step(0.3, "Bones")
+    paint_ribs(scene, spine, body)
+    vertebrae, numbers = paint_spine(scene, spine, body)
+    paint_deep_muscles(scene, spine, rng.uniform(0.85, 1.1))
+    step(0.45, "Organs")
+    vessels = make_great_vessels(grid, body, spine, rng)
+    paint_chest(scene, body, spine, trunk, vessels, rng)
+    paint_great_vessels(scene, vessels)
+    hila, bed = organs.paint_kidneys(scene, body, spine, trunk, rng)
+    organs.paint_stomach(scene, body, trunk, rng)
+    organs.paint_gallbladder(scene, body, trunk, rng)
+    organs.paint_spleen(scene, body, trunk, rng)
+    liver = make_liver(scene, body, spine, trunk, vessels, bed, rng)
+    organs.paint_pancreas(scene, body, vessels, trunk, rng)
+    organs.paint_adrenals(scene, body, spine)
+    step(0.75, "Bowel")
+    bowel.paint_duodenum(scene, body, trunk, rng)
+    bowel.paint_colon(scene, body, trunk, rng)
+    bowel.paint_small_bowel(scene, body, trunk, rng)
+    step(0.9, "Vessels")
+    bowel.paint_mesentery(scene, body, vessels, trunk, rng)
+    paint_branches(scene, body, vessels, hila)
+    trees = make_liver_vessels(grid, liver, vessels, rng)
+    paint_liver_vessels(scene, liver, trees)
+    weight = _weight(grid, body, spine)
+    return Anatomy(scene, body, vertebrae, numbers, vessels, liver, trees, weight)

@@ -1,0 +1,183 @@
+"""The liver: lobes under the dome, imprints of the neighbours, fissures and hilum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.phantom.fields import (
+    Field,
+    Values,
+    ellipsoid,
+    on_box,
+    rotation_ras,
+    smooth_max,
+    tube,
+    union,
+)
+from inference.phantom.great_vessels import GreatVessels
+from inference.phantom.grids import vec
+from inference.phantom.materials import Material
+from inference.phantom.noise import smooth_noise
+from inference.phantom.organs import bumpy
+from inference.phantom.scene import Scene
+from inference.phantom.skeleton import Spine
+from inference.phantom.torso import Body, Trunk
+
+VOLUME_ML = (900.0, 2200.0)
+
+
+@dataclass(frozen=True)
+class Liver:
+    """Shape and landmarks of a liver.
+
+    Parameters
+    ----------
+    shape : Field
+        Negative inside.
+    cava_ras : ndarray of three
+        Where the hepatic veins end.
+    hilum_ras : ndarray of three
+        Where the portal vein divides.
+    fossa_ras : ndarray of three
+        The gallbladder's fundus.
+    fissure_x_mm : float
+        Plane between segments 4 and 2/3.
+    """
+
+    shape: Field
+    cava_ras: NDArray[np.float64]
+    hilum_ras: NDArray[np.float64]
+    fossa_ras: NDArray[np.float64]
+    fissure_x_mm: float
+
+    def segment(self, point_ras: NDArray[np.float64]) -> str:
+        """Return the Couinaud segment of a point inside the liver."""
+        x, y, z = (float(v) for v in point_ras)
+        upper = z > self.hilum_ras[2] + 4.0
+        offset = point_ras - self.cava_ras
+        if abs(offset[0]) < 22.0 and -6.0 < offset[1] < 24.0 and z < self.cava_ras[2] - 12.0:
+            return "1"
+        # Cantlie's plane runs from the cava to the gallbladder
+        along = self.fossa_ras[:2] - self.cava_ras[:2]
+        right = along[1] * (x - self.cava_ras[0]) - along[0] * (y - self.cava_ras[1])
+        if right < 0.0:
+            if x < self.fissure_x_mm:
+                return "2" if upper else "3"
+            return "4a" if upper else "4b"
+        # the right hepatic vein splits the right lobe along a line to the side
+        anterior = (y - self.cava_ras[1]) > 0.35 * (x - self.cava_ras[0])
+        if anterior:
+            return "8" if upper else "5"
+        return "7" if upper else "6"
+
+
+def _lobes(scene: Scene, body: Body, rng: np.random.Generator) -> Field:
+    """Return the union of the lobes, larger than the room they will be cut to."""
+    grid = scene.grid
+    scale = body.scale
+    reach = rng.uniform(0.0, 1.0)
+    tip = rng.uniform(-10.0, 12.0)
+
+    def lobe(
+        centre: tuple[float, float, float], radii: tuple[float, float, float], **turn: float
+    ) -> Field:
+        at = body.place(centre)[0] + rng.normal(0.0, 2.0, 3)
+        return ellipsoid(grid, at, np.array(radii) * scale, rotation_ras(**turn), margin_mm=30.0)
+
+    return union(
+        grid,
+        [
+            lobe((88, 28, 36), (62, 76, 88 + tip), x_deg=14.0, y_deg=8.0),
+            lobe((64, 46, 62), (66, 72, 52)),
+            lobe((30, 80, 52), (52, 52, 44), x_deg=-12.0),
+            lobe((-22 - 12 * reach, 84, 66), (58, 34, 27), y_deg=-10.0, z_deg=-14.0),
+            lobe((-62 - 16 * reach, 70, 74), (34, 24, 15), y_deg=-4.0, z_deg=-24.0),
+            lobe((20, 46, 56), (23, 16, 30)),
+        ],
+        18.0,
+    )
+
+
+def _cuts(
+    scene: Scene,
+    shape: Field,
+    body: Body,
+    vessels: GreatVessels,
+    fissure_x: float,
+    rng: np.random.Generator,
+) -> Values:
+    """Return the field of fissures and hilum, negative in what they take away."""
+    grid = scene.grid
+    z, y, x = np.ix_(*grid.axes(shape.box))
+    sy, sz = body.scale[1], body.scale[2]
+    # ligamentum teres: a slit from the lower edge up to the umbilical portion of the portal vein
+    wave = smooth_noise(rng, grid.crop(shape.box), 26.0)
+    lean = fissure_x + 0.10 * (y - 80.0 * sy) + 2.0 * wave
+    slit = np.abs(x - lean) - 0.5 - 0.04 * np.maximum(48.0 * sz - z, 0.0)
+    slit = np.maximum(slit, z - 50.0 * sz)
+    slit = np.maximum(slit, (74.0 * sy + 0.9 * np.maximum(z - 20.0, 0.0)) - y)
+    # ligamentum venosum: between the caudate lobe and the left lateral segment
+    plane = 0.82 * (y - 66.0 * sy) - 0.30 * (x - 14.0) - 0.30 * (z - 60.0 * sz) + 2.5 * wave
+    venous = np.maximum(np.abs(plane) - 1.0, x - 26.0)
+    venous = np.maximum(np.maximum(venous, -22.0 - x), np.abs(z - 58.0 * sz) - 26.0)
+    hilum = tube(
+        grid,
+        vessels.portal,
+        np.interp(np.arange(len(vessels.portal)), [0, 5, 11], [10.5, 9.5, 5.0]),
+        14.0,
+    )
+    cuts = np.minimum(np.minimum(slit, venous), on_box(hilum, shape.box))
+    result: Values = cuts.astype(np.float32)
+    return result
+
+
+def make_liver(
+    scene: Scene,
+    body: Body,
+    spine: Spine,
+    trunk: Trunk,
+    vessels: GreatVessels,
+    bed: Field,
+    rng: np.random.Generator,
+) -> Liver:
+    """Shape, paint and claim the liver.
+
+    The lobes are moved in or out, evenly over their surface, until what is left after all cuts
+    has the volume drawn for the patient.
+    """
+    grid = scene.grid
+    wanted_ml = float(np.clip(rng.normal(1480.0, 260.0), *VOLUME_ML)) * float(np.prod(body.scale))
+    fissure_x = float(body.place((8, 0, 0))[0][0] + rng.normal(0.0, 4.0))
+    lobes = bumpy(scene, _lobes(scene, body, rng), rng, 45.0, 2.0)
+    box = lobes.box
+    limit = scene.fit(Field(box, np.full_like(lobes.values, -FAR)), 2.5, 0.0).values
+    limit = smooth_max(limit, -on_box(bed, box), 6.0)
+    # spine, crura and aorta have a space of their own
+    column = [spine.point(z) + vec(-2.0, 18.0, 0.0) for z in np.arange(-60.0, 161.0, 20.0)]
+    limit = smooth_max(limit, -on_box(tube(grid, column, 31.0, margin_mm=14.0), box), 4.0)
+    limit = smooth_max(limit, -_cuts(scene, lobes, body, vessels, fissure_x, rng), 2.0)
+    # the liver lies on the wall and on the diaphragm without a gap
+    wall = np.maximum(trunk.cavity[box], trunk.abdomen[box] + np.float32(0.6))
+    free = np.sort(lobes.values[np.maximum(limit, wall) < 0.0])
+    wanted = int(np.clip(wanted_ml, *VOLUME_ML) / grid.voxel_ml)
+    grow_mm = np.clip(free[min(wanted, free.size - 1)], -14.0, 12.0)
+    values = smooth_max(lobes.values - np.float32(grow_mm), limit, 3.0)
+    shape = Field(box, np.maximum(values, wall))
+    scene.paint(shape, Material.LIVER)
+    scene.claim(shape)
+    top = np.array(
+        [
+            *(
+                np.interp(0.84 * body.dome_mm, vessels.cava[:, 2], vessels.cava[:, n])
+                for n in range(2)
+            ),
+            0.84 * body.dome_mm,
+        ]
+    )
+    return Liver(shape, top, vessels.portal[-1], body.place((62, 90, -18))[0], fissure_x)
+
+
+FAR = 40.0
