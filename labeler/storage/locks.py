@@ -1,0 +1,208 @@
+"""Who has a case open: a small file beside the masks that says so.
+
+The lock is advice for people. What protects masks from being overwritten is the fingerprint that
+every save compares (see :mod:`labeler.storage.masks`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import getpass
+import json
+import os
+import secrets
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from labeler.storage.atomic import reason
+from labeler.storage.errors import SaveError
+
+_MAX_BYTES = 4096
+#: Difference between two readings of the time at which one process was started.
+_SAME_START_S = 2.0
+
+
+@dataclass(frozen=True)
+class LockOwner:
+    """Who holds a lock.
+
+    Attributes
+    ----------
+    user, host
+        Login name and machine.
+    pid, started
+        The process and when it was started (POSIX time): numbers of processes are reused.
+    since
+        When the lock was taken, ISO 8601 with time zone.
+    token
+        Tells two locks of one process apart.
+    """
+
+    user: str
+    host: str
+    pid: int
+    started: float
+    since: str
+    token: str
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the process is known to have ended; another machine's never is."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            return abs(psutil.Process(self.pid).create_time() - self.started) > _SAME_START_S
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.Error:
+            return False
+
+    def __str__(self) -> str:
+        return f"{self.user} on {self.host}"
+
+
+class LockedError(Exception):
+    """Somebody else has the case open; the message is a sentence for the user."""
+
+    def __init__(self, owner: LockOwner | None) -> None:
+        who = "Somebody" if owner is None else f"{owner}"
+        since = "" if owner is None else f" since {owner.since[:16].replace('T', ' ')}"
+        super().__init__(f"{who} has this case open{since}; it can be looked at, not changed.")
+        self.owner = owner
+
+
+class CaseLock:
+    """A lock that this process holds; made by :meth:`acquire`."""
+
+    def __init__(self, path: Path, owner: LockOwner) -> None:
+        self.path = path
+        self.owner = owner
+
+    @staticmethod
+    def acquire(path: Path, *, take_over: bool = False) -> CaseLock:
+        """Take a lock.
+
+        Parameters
+        ----------
+        path
+            The lock file; its folder is created when missing.
+        take_over
+            Take it from whoever holds it. For a person to decide: on another machine nobody can
+            tell whether the program still runs.
+
+        Raises
+        ------
+        LockedError
+            When somebody else holds it.
+        SaveError
+            When the lock file cannot be written.
+        """
+        owner = _this_process()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            while not _create(path, owner):
+                seen = _read(path)
+                held_by = inspect(path)
+                if held_by is not None and not take_over:
+                    raise LockedError(held_by)
+                _remove(path, seen)
+        except OSError as error:
+            raise SaveError(f"The case could not be locked: {reason(error)}.") from error
+        return CaseLock(path, owner)
+
+    def release(self) -> None:
+        """Give the lock back; harmless when somebody took it over."""
+        if _read(self.path) == self.owner:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+
+
+def inspect(path: Path) -> LockOwner | None:
+    """Tell who holds a lock; ``None`` when nobody does, or a process that has ended.
+
+    Raises
+    ------
+    LockedError
+        When there is a lock that cannot be read.
+    """
+    owner = _read(path)
+    if owner is not None:
+        return None if owner.is_gone else owner
+    if path.exists() and not os.access(path, os.R_OK):
+        raise LockedError(None)
+    return None  # no lock, or one torn by a crash that names nobody
+
+
+def _this_process() -> LockOwner:
+    now = datetime.datetime.now().astimezone()
+    return LockOwner(
+        user=_user_name(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started=psutil.Process().create_time(),
+        since=now.isoformat(timespec="seconds"),
+        token=secrets.token_hex(8),
+    )
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"
+
+
+def _create(path: Path, owner: LockOwner) -> bool:
+    """Create the lock file whole, or not at all when there is one."""
+    temporary = path.with_name(f".ct-labeler-{os.getpid()}-{secrets.token_hex(6)}.tmp")
+    try:
+        temporary.write_text(json.dumps(asdict(owner)), encoding="utf-8")
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError:  # no hard links here: a reader may see the file before its content
+            return _create_exclusively(path, owner)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def _create_exclusively(path: Path, owner: LockOwner) -> bool:
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(owner)))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _remove(path: Path, seen: LockOwner | None) -> None:
+    """Remove the lock that was seen; another one, made in the meantime, is put back."""
+    aside = path.with_name(f".ct-labeler-{os.getpid()}-{secrets.token_hex(6)}.tmp")
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(path, aside)
+        if _read(aside) != seen:
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, path)
+        aside.unlink()
+
+
+def _read(path: Path) -> LockOwner | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = json.loads(file.read(_MAX_BYTES))
+        return LockOwner(
+            str(values["user"]),
+            str(values["host"]),
+            int(values["pid"]),
+            float(values["started"]),
+            str(values["since"]),
+            str(values["token"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
