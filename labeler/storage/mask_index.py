@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from labeler.storage.layouts import layout_rules, set_folder_name
 from labeler.storage.listing import Listing, display_name, list_folder
+
+_BIDS_SEG = re.compile(r"_seg-[A-Za-z0-9]+")
 
 
 def rest_of_stem(stem: str, case_id: str) -> str | None:
@@ -118,9 +121,13 @@ class MaskIndex:
         if stem in self._ids:
             self._masks.setdefault(stem, []).append((default_name, path))
             return
-        for case_id in _ids_within(stem):
+        # In BIDS names the entity stands inside: sub-x_seg-vert_label-22_msk of sub-x_label-22.
+        plain = _BIDS_SEG.sub("", stem)
+        for case_id in (*_ids_within(stem), *_ids_within(plain)):
             if case_id in self._ids:
                 name = rest_of_stem(stem, case_id) or default_name
+                if plain != stem and not stem.startswith(case_id):
+                    name = _BIDS_SEG.findall(stem)[0].strip("_")
                 self._masks.setdefault(case_id, []).append((name, path))
                 return
         if len(self._ids) == 1:

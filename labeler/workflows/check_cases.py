@@ -1,0 +1,62 @@
+"""Checking that everything about cases can be read and fits together (``ct-labeler check``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from labeler.storage.cases import Case, CaseSet, inspect
+from labeler.storage.errors import ImageError
+from labeler.storage.images import read_volume
+from labeler.storage.label_files import load_label_table
+from labeler.storage.masks import read_mask
+from labeler.storage.sidecar import case_file_name, list_sidecars, load_sidecar
+
+#: Cases read at once; each holds one volume in memory.
+_READERS = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong with a case; ``case_id`` is "" for the folders as a whole."""
+
+    case_id: str
+    sentence: str
+
+
+def check_folders(found: CaseSet) -> list[Finding]:
+    """What is wrong with the folders: the search, the labels, notes without a case."""
+    sentences = list(found.problems)
+    sentences += load_label_table(found.mask_root)[1]
+    known = {case_file_name(case.id) for case in found.cases}
+    sentences += [
+        f"The notes {path.name} belong to no case."
+        for name, path in sorted(list_sidecars(found.mask_root).items())
+        if name not in known
+    ]
+    return [Finding("", sentence) for sentence in sentences]
+
+
+def check_cases(cases: tuple[Case, ...]) -> Iterator[list[Finding]]:
+    """Check cases, several at once; yields the findings of each, in order."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        yield from pool.map(check_case, cases)
+
+
+def check_case(case: Case) -> list[Finding]:
+    """Read every byte of a case: headers, voxels with their checksums, masks, notes."""
+    inspected = inspect(case)
+    sentences = list(inspected.problems)
+    for phase, source in inspected.phases.items():
+        try:
+            read_volume(source.series or source.path)
+        except ImageError as error:
+            sentences.append(f"{phase}: {error}")
+    for mask in inspected.masks:
+        try:
+            read_mask(mask.path, mask.name)
+        except ImageError as error:
+            sentences.append(f"Mask {mask.name}: {error}")
+    sentences += load_sidecar(case.mask_root, case.id).problems
+    return [Finding(case.id, sentence) for sentence in dict.fromkeys(sentences)]
