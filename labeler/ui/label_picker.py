@@ -125,17 +125,22 @@ class LabelPicker(QWidget):
 
 
 def matching_labels(labels: LabelTable, text: str) -> list[Label]:
-    """Return the labels whose name or value holds ``text``; a free value is offered last.
+    """Return the labels whose name or value holds ``text``, and one that is new.
 
-    Names that begin with the text come first.
+    Names that begin with the text come first. The new one has the value that was typed, or the
+    next one after all others.
     """
     needle = text.strip().casefold()
     found = [
         label for label in labels if needle in label.name.casefold() or needle == str(label.value)
     ]
     found.sort(key=lambda label: not label.name.casefold().startswith(needle))
-    if needle.isdecimal() and 1 <= int(needle) <= MAX_LABEL and int(needle) not in labels:
-        found.append(labels[int(needle)])
+    if not needle:
+        new = max((label.value for label in labels), default=0) + 1
+    else:
+        new = int(needle) if needle.isdecimal() else 0
+    if 1 <= new <= MAX_LABEL and new not in labels:
+        found.append(labels[new])
     return found
 
 
