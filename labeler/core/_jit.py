@@ -19,6 +19,22 @@ Array = npt.NDArray[Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def frozen(array: Array) -> Array:
+    """A read-only view, so that a kernel is compiled once and not for both kinds of arrays."""
+    view = array.view()
+    view.setflags(write=False)
+    return view
+
+
 def kernel(function: F) -> F:
-    """Compile a function of arrays and numbers on its first call."""
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    """Compile a function of arrays and numbers on its first call.
+
+    A kernel calls kernels of its own module only: numba notices changes of the file a kernel is
+    in and would keep using compiled code with old versions of kernels from other files.
+    """
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        return cast(F, numba.njit(cache=True, **options)(function))
+    except RuntimeError:
+        # There is nowhere to write: neither beside the module nor in the user's cache folder.
+        return cast(F, numba.njit(**options)(function))

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from labeler.core._jit import Array, kernel
-from labeler.core.runs import end_of_run, grown, is_empty
 
 BLACK = np.uint32(0xFF000000)
 _RED_BLUE = np.uint32(0x00FF00FF)
@@ -142,102 +141,61 @@ def _mix_lines(out: Array, lower: Array, upper: Array, weight: float) -> None:
 
 
 @kernel
-def runs_along_axes(
-    flat: Array, words: Array, shift: int, offset: int, row_stride: int,
-    n_columns: int, n_rows: int, column_origin: float, column_step: float,
-    row_origin: float, row_step: float, width: int, height: int, margin: int,
+def to_screen(
+    row_ptr: Array, start: Array, stop: Array, label: Array, n_columns: int,
+    column_origin: float, column_step: float, row_origin: float, row_step: float,
+    width: int, height: int, margin: int,
 ) -> ScreenRuns:  # fmt: skip
-    """Find the runs when screen and mask axes are parallel."""
-    to_screen = np.empty(n_columns + 1, np.int32)
+    """Place runs of rows of voxels on a screen whose axes are parallel to theirs."""
+    edges = np.empty(n_columns + 1, np.int32)
     for i in range(n_columns + 1):
         # First pixel whose centre is nearest to voxel i or a later one.
         x = np.ceil((i - 0.5 - column_origin) / column_step - 0.5)
-        to_screen[i] = min(max(x, -margin), width + margin)
+        edges[i] = min(max(x, -margin), width + margin)
+    # A run narrower than a pixel may cover no centre: it is left out.
+    n_rows = len(row_ptr) - 1
+    first = np.empty(n_rows + 1, np.int32)
+    x_start, x_stop = np.empty(len(start), np.int32), np.empty(len(start), np.int32)
+    x_label = np.empty(len(start), np.uint16)
+    n = 0
+    for row in range(n_rows):
+        first[row] = n
+        for run in range(row_ptr[row], row_ptr[row + 1]):
+            x0, x1 = edges[start[run]], edges[stop[run]]
+            if x0 < x1:
+                x_start[n], x_stop[n], x_label[n] = x0, x1, label[run]
+                n += 1
+    first[n_rows] = n
     n_lines = height + 2 * margin
-    run_lo, run_hi = np.zeros(n_lines, np.int32), np.zeros(n_lines, np.int32)
-    size, n = 4096 + n_columns, 0
-    start, stop, label = (
-        np.empty(size, np.int32),
-        np.empty(size, np.int32),
-        np.empty(size, np.uint16),
-    )
-    known = -1
+    lo, hi = np.zeros(n_lines, np.int32), np.zeros(n_lines, np.int32)
     for line in range(n_lines):
         row = int(np.floor(row_origin + row_step * (line - margin + 0.5) + 0.5))
-        if not 0 <= row < n_rows:
-            run_lo[line], run_hi[line] = n, n
-            known = -1
-            continue
-        if row == known:
-            run_lo[line], run_hi[line] = run_lo[line - 1], run_hi[line - 1]
-            continue
-        if n + n_columns > size:
-            size = 2 * size + n_columns
-            start, stop, label = grown(start, size), grown(stop, size), grown(label, size)
-        known = row
-        run_lo[line] = n
-        base = offset + row * row_stride
-        n = _append_row(
-            flat, words, shift, base, base + n_columns, to_screen, start, stop, label, n
-        )
-        run_hi[line] = n
-    return ScreenRuns(run_lo, run_hi, start, stop, label)
+        if 0 <= row < n_rows:
+            lo[line], hi[line] = first[row], first[row + 1]
+    return ScreenRuns(lo, hi, x_start, x_stop, x_label)
 
 
 @kernel
-def _append_row(
-    flat: Array, words: Array, shift: int, base: int, end: int, to_screen: Array,
-    start: Array, stop: Array, label: Array, n: int,
-) -> int:  # fmt: skip
-    if is_empty(flat, words, shift, base, end):
-        return n
-    at = base
-    while at < end:
-        run_end = end_of_run(flat, words, shift, at, end)
-        if flat[at] != 0:
-            x0, x1 = to_screen[at - base], to_screen[run_end - base]
-            if x0 < x1:
-                start[n], stop[n], label[n] = x0, x1, flat[at]
-                n += 1
-        at = run_end
-    return n
+def sample_labels(array: Array, matrix: Array, width: int, height: int, margin: int) -> Array:
+    """Label under each pixel's centre, for any position of the mask and beyond the edges.
 
-
-@kernel
-def runs_across(array: Array, matrix: Array, width: int, height: int, margin: int) -> ScreenRuns:
-    """Find the runs for any position of the mask, pixel by pixel."""
+    Returns uint16 ``(margin + height + margin, margin + width + margin)``.
+    """
     n_k, n_j, n_i = array.shape
-    n_lines = height + 2 * margin
-    run_lo, run_hi = np.zeros(n_lines, np.int32), np.zeros(n_lines, np.int32)
-    size, n = 4096 + width + 2 * margin, 0
-    start, stop, label = (
-        np.empty(size, np.int32),
-        np.empty(size, np.int32),
-        np.empty(size, np.uint16),
-    )
-    for line in range(n_lines):
-        if n + width + 2 * margin > size:
-            size = 2 * size + width + 2 * margin
-            start, stop, label = grown(start, size), grown(stop, size), grown(label, size)
-        run_lo[line] = n
+    out = np.zeros((height + 2 * margin, width + 2 * margin), np.uint16)
+    for line in range(out.shape[0]):
         y = line - margin + 0.5
         i0 = matrix[0, 1] * y + matrix[0, 2] + 0.5
         j0 = matrix[1, 1] * y + matrix[1, 2] + 0.5
         k0 = matrix[2, 1] * y + matrix[2, 2] + 0.5
-        for x in range(-margin, width + margin):
-            i = int(np.floor(i0 + matrix[0, 0] * (x + 0.5)))
-            j = int(np.floor(j0 + matrix[1, 0] * (x + 0.5)))
-            k = int(np.floor(k0 + matrix[2, 0] * (x + 0.5)))
+        for column in range(out.shape[1]):
+            x = column - margin + 0.5
+            i = int(np.floor(i0 + matrix[0, 0] * x))
+            j = int(np.floor(j0 + matrix[1, 0] * x))
+            k = int(np.floor(k0 + matrix[2, 0] * x))
             if 0 <= i < n_i and 0 <= j < n_j and 0 <= k < n_k:
-                value = array[k, j, i]
-                if value != 0:
-                    if n > run_lo[line] and stop[n - 1] == x and label[n - 1] == value:
-                        stop[n - 1] = x + 1
-                    else:
-                        start[n], stop[n], label[n] = x, x + 1, value
-                        n += 1
-        run_hi[line] = n
-    return ScreenRuns(run_lo, run_hi, start, stop, label)
+                out[line, column] = array[k, j, i]
+    return out
 
 
 @kernel
@@ -320,7 +278,7 @@ def draw_runs(
         for distance in range(1, margin + 1):
             for other in (line - distance, line + distance):
                 if runs.lo[other] == lo and runs.hi[other] == hi:
-                    continue  # the same row of voxels
+                    continue  # the same row of voxels, shortened already
                 n = _overlap(
                     a_start, a_stop, a_label, n,
                     start, stop, label, runs.lo[other], runs.hi[other], chords[distance],

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from labeler.core._jit import Array, kernel
+from labeler.core._jit import Array, frozen, kernel
 from labeler.core.mask import LabelArray
 from labeler.core.raster import BoolArray
 
@@ -53,6 +53,7 @@ def label_contours(
     dict
         Contours by label, ascending.
     """
+    labels = frozen(np.ascontiguousarray(labels))
     found: dict[int, tuple[Contour, ...]] = {}
     for label, row_lo, row_hi, lo, hi in _label_boxes(labels).tolist():
         if only is not None and label not in only:

@@ -13,19 +13,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labeler.core._jit import Array
+from labeler.core._jit import Array, frozen
 from labeler.core._render_kernels import (
     BLACK,
     ScreenRuns,
     draw_runs,
     draw_slice,
     gather,
-    runs_across,
-    runs_along_axes,
+    sample_labels,
+    to_screen,
 )
 from labeler.core.geometry import FloatArray, Grid, Plane
 from labeler.core.labels import SPARE_COLOURS, LabelTable
 from labeler.core.mask import Box, LabelArray
+from labeler.core.runs import scan_rows
 from labeler.core.views import ViewTransform
 
 Pixels = npt.NDArray[np.uint32]
@@ -165,36 +166,64 @@ def render(
 
 @dataclass(frozen=True, eq=False)
 class _Slice:
-    """One slice of a volume as flat memory: ``flat[offset + row * row_stride + column]``.
+    """The visible part of a slice: ``flat[offset + row * row_stride + column]``.
 
-    ``lo`` is the (row, column) of the volume that row 0, column 0 stand for.
+    Attributes
+    ----------
+    flat, offset, row_stride, shape
+        Where its ``shape`` (rows, columns) of voxels are.
+    columns, rows
+        Voxel coordinate of the screen's left and top edge, counted from the part's first voxel,
+        and voxels per pixel.
     """
 
     flat: Array
     offset: int
     row_stride: int
     shape: tuple[int, int]
-    lo: tuple[int, int]
+    columns: tuple[float, float]
+    rows: tuple[float, float]
 
     @staticmethod
-    def of(array: Array, plane: Plane, index: int, visible: tuple[slice, slice]) -> _Slice:
-        """Only sagittal slices are copied, and of those only the rows and columns visible."""
-        n_k, n_j, n_i = array.shape
+    def of(
+        array: Array, view: ViewTransform, matrix: FloatArray, index: int, margin: int = 0
+    ) -> _Slice:
+        """Cut a slice; ``matrix`` maps screen points to ijk of the array, axis by axis.
+
+        Only sagittal slices, whose voxels are not neighbours in memory, are copied.
+        """
+        array = frozen(array)
+        shape, plane = array.shape[::-1], view.plane
+        column, row = plane.column_axis, plane.row_axis
+        width, height = view.size_px
+        columns, rows = (matrix[column, 2], matrix[column, 0]), (matrix[row, 2], matrix[row, 1])
+        lo, hi = _visible(columns, width, margin, shape[column])
+        row_lo, row_hi = _visible(rows, height, margin, shape[row])
+        n_i, n_j, _ = shape
         if plane is Plane.AXIAL:
-            return _Slice(array.reshape(-1), index * n_j * n_i, n_i, (n_j, n_i), (0, 0))
-        if plane is Plane.CORONAL:
-            return _Slice(array.reshape(-1), index * n_i, n_j * n_i, (n_k, n_i), (0, 0))
-        rows, columns = visible
-        shape = rows.stop - rows.start, columns.stop - columns.start
-        flat = gather(array, index, rows.start, rows.stop, columns.start, columns.stop)
-        return _Slice(flat, 0, shape[1], shape, (rows.start, columns.start))
+            flat, offset, stride = array.reshape(-1), (index * n_j + row_lo) * n_i + lo, n_i
+        elif plane is Plane.CORONAL:
+            flat, offset = array.reshape(-1), (row_lo * n_j + index) * n_i + lo
+            stride = n_j * n_i
+        else:
+            flat, offset = frozen(gather(array, index, row_lo, row_hi, lo, hi)), 0
+            stride = hi - lo
+        return _Slice(
+            flat,
+            offset,
+            stride,
+            (row_hi - row_lo, hi - lo),
+            (columns[0] - lo, columns[1]),
+            (rows[0] - row_lo, rows[1]),
+        )
 
 
-def _visible(origin: float, step: float, size_px: int, n: int) -> slice:
-    """Voxels along one axis that a view may need, with one to spare; at least one."""
-    ends = origin, origin + step * size_px
+def _visible(line: tuple[float, float], size_px: int, margin: int, n: int) -> tuple[int, int]:
+    """First and end voxel along one axis that a view needs, with one to spare; at least one."""
+    origin, step = line
+    ends = origin - margin * step, origin + step * (size_px + margin)
     lo = min(max(int(np.floor(min(ends))) - 1, 0), n - 1)
-    return slice(lo, min(max(int(np.ceil(max(ends))) + 2, lo + 1), n))
+    return lo, min(max(int(np.ceil(max(ends))) + 2, lo + 1), n)
 
 
 def _draw_values(
@@ -204,20 +233,11 @@ def _draw_values(
     window_hu: tuple[float, float],
     smooth: bool,
 ) -> None:
-    column, row = view.plane.column_axis, view.plane.row_axis
-    matrix, shape = view.to_ijk, view.grid.shape_ijk
-    width, height = view.size_px
-    visible = (
-        _visible(matrix[row, 2], matrix[row, 1], height, shape[row]),
-        _visible(matrix[column, 2], matrix[column, 0], width, shape[column]),
-    )
-    part = _Slice.of(values, view.plane, view.slice_index, visible)
+    part = _Slice.of(values, view, view.to_ijk, view.slice_index)
     window, level = window_hu
     draw_slice(
         out, part.flat, part.offset, part.row_stride, part.shape[1], part.shape[0],
-        matrix[column, 2] - part.lo[1], matrix[column, 0],
-        matrix[row, 2] - part.lo[0], matrix[row, 1],
-        level - window / 2, 255.0 / max(window, 1e-6), smooth,
+        *part.columns, *part.rows, level - window / 2, 255.0 / max(window, 1e-6), smooth,
     )  # fmt: skip
 
 
@@ -254,19 +274,17 @@ def _runs_of(
     reach = np.abs(matrix[:, :2]) * (width, height)
     stray = max(reach[column, 1], reach[row, 0], reach[normal, 0], reach[normal, 1])
     if stray > PARALLEL_VOXELS or matrix[column, 0] <= 0:
-        return runs_across(layer.array, matrix, width, height, margin)
+        image = sample_labels(frozen(layer.array), matrix, width, height, margin)
+        row_ptr, _, start, stop, label = scan_rows(
+            image.reshape(-1), 0, image.shape[1], *image.shape
+        )
+        return ScreenRuns(row_ptr[:-1], row_ptr[1:], start - margin, stop - margin, label)
     index = int(np.floor(matrix[normal, 2] + 0.5))
     if not 0 <= index < shape[normal]:
         return None
-    visible = (
-        _visible(matrix[row, 2], matrix[row, 1], height, shape[row]),
-        _visible(matrix[column, 2], matrix[column, 0], width, shape[column]),
-    )
-    part = _Slice.of(layer.array, plane, index, visible)
-    per_word = 8 // part.flat.itemsize
-    words = part.flat[: part.flat.size // per_word * per_word].view(np.uint64)
-    return runs_along_axes(
-        part.flat, words, per_word.bit_length() - 1, part.offset, part.row_stride,
-        part.shape[1], part.shape[0], matrix[column, 2] - part.lo[1], matrix[column, 0],
-        matrix[row, 2] - part.lo[0], matrix[row, 1], width, height, margin,
+    part = _Slice.of(layer.array, view, matrix, index, margin)
+    row_ptr, _, start, stop, label = scan_rows(part.flat, part.offset, part.row_stride, *part.shape)
+    return to_screen(
+        row_ptr, start, stop, label, part.shape[1], *part.columns, *part.rows,
+        width, height, margin,
     )  # fmt: skip

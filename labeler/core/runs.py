@@ -8,11 +8,12 @@ runs are ordered by row, then by start, and never touch an equal neighbour in th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from labeler.core._jit import Array, kernel
+from labeler.core._jit import Array, frozen, kernel
 from labeler.core.mask import Box, LabelArray
 
 IntArray = npt.NDArray[np.int32]
@@ -48,11 +49,8 @@ class Runs:
     def of(array: LabelArray) -> Runs:
         """Scan a label map ``[k, j, i]``, uint8 or uint16."""
         flat = np.ascontiguousarray(array).reshape(-1)
-        per_word = 8 // flat.itemsize
-        words = flat[: flat.size // per_word * per_word].view(np.uint64)
         n_k, n_j, n_i = array.shape
-        shift = per_word.bit_length() - 1
-        row_ptr, row, start, stop, label = _scan(flat, words, shift, n_k * n_j, n_i)
+        row_ptr, row, start, stop, label = scan_rows(flat, 0, n_i, n_k * n_j, n_i)
         return Runs((n_k, n_j, n_i), row_ptr, row, start, stop, label)
 
     def spliced(self, box: Box, content: LabelArray) -> Splice:
@@ -109,8 +107,33 @@ class Splice:
         return self.lo + np.flatnonzero(self.source < 0)
 
 
+def scan_rows(
+    flat: Array, offset: int, row_stride: int, n_rows: int, width: int
+) -> tuple[IntArray, IntArray, IntArray, IntArray, npt.NDArray[np.uint16]]:
+    """Find the runs of labels in rows ``flat[offset + row * row_stride:][:width]``.
+
+    Parameters
+    ----------
+    flat
+        uint8 or uint16 ``(n,)``, contiguous.
+    offset, row_stride, n_rows, width
+        Which rows.
+
+    Returns
+    -------
+    row_ptr, row, start, stop, label
+        As in :class:`Runs`.
+    """
+    flat = frozen(flat)
+    per_word = 8 // flat.itemsize
+    words = flat[: flat.size // per_word * per_word].view(np.uint64)
+    shift = per_word.bit_length() - 1
+    row_ptr, row, start, stop, label = _scan(flat, words, shift, offset, row_stride, n_rows, width)
+    return row_ptr, row, start, stop, label
+
+
 @kernel
-def grown(old: Array, size: int) -> Array:
+def _grown(old: Array, size: int) -> Array:
     """Copy an array into a longer one; the rest is not filled."""
     new = np.empty(size, old.dtype)
     new[: len(old)] = old
@@ -118,7 +141,7 @@ def grown(old: Array, size: int) -> Array:
 
 
 @kernel
-def is_empty(flat: Array, words: Array, shift: int, lo: int, hi: int) -> bool:
+def _is_empty(flat: Array, words: Array, shift: int, lo: int, hi: int) -> bool:
     """Whether ``flat[lo:hi]`` is all zero; whole words at memory speed, the ends one by one."""
     word_lo, word_hi = (lo + (1 << shift) - 1) >> shift, hi >> shift
     if word_lo >= word_hi:
@@ -132,7 +155,7 @@ def is_empty(flat: Array, words: Array, shift: int, lo: int, hi: int) -> bool:
 
 
 @kernel
-def end_of_run(flat: Array, words: Array, shift: int, x: int, hi: int) -> int:
+def _end_of_run(flat: Array, words: Array, shift: int, x: int, hi: int) -> int:
     """First index from ``x`` on, at most ``hi``, whose value differs from ``flat[x]``."""
     value = flat[x]
     per_word = 1 << shift
@@ -152,31 +175,22 @@ def end_of_run(flat: Array, words: Array, shift: int, x: int, hi: int) -> int:
 
 
 @kernel
-def _scan_rows(
-    flat: Array,
-    words: Array,
-    shift: int,
-    width: int,
-    r: int,
-    n: int,
-    row_ptr: Array,
-    row: Array,
-    start: Array,
-    stop: Array,
-    label: Array,
-) -> tuple[int, int]:
+def _scan_some(
+    flat: Array, words: Array, shift: int, offset: int, row_stride: int, width: int,
+    r: int, n: int, row_ptr: Array, row: Array, start: Array, stop: Array, label: Array,
+) -> tuple[int, int]:  # fmt: skip
     """Append the runs of rows ``r``, ``r + 1``, ... until there may be no room for one more row.
 
     Returns the row it stopped before and the number of runs.
     """
     n_rows = len(row_ptr) - 1
     while r < n_rows and n + width <= len(start):
-        row_lo = r * width
+        row_lo = offset + r * row_stride
         row_hi = row_lo + width
-        if not is_empty(flat, words, shift, row_lo, row_hi):
+        if not _is_empty(flat, words, shift, row_lo, row_hi):
             x = row_lo
             while x < row_hi:
-                end = end_of_run(flat, words, shift, x, row_hi)
+                end = _end_of_run(flat, words, shift, x, row_hi)
                 if flat[x] != 0:
                     row[n] = r
                     start[n] = x - row_lo
@@ -191,8 +205,8 @@ def _scan_rows(
 
 @kernel
 def _scan(
-    flat: Array, words: Array, shift: int, n_rows: int, width: int
-) -> tuple[Array, Array, Array, Array, Array]:
+    flat: Array, words: Array, shift: int, offset: int, row_stride: int, n_rows: int, width: int
+) -> Any:
     """Find all runs; ``words`` is ``flat`` as uint64, each of ``1 << shift`` voxels."""
     size = 4096 + width
     row_ptr = np.zeros(n_rows + 1, np.int32)
@@ -200,12 +214,14 @@ def _scan(
     label = np.empty(size, np.uint16)
     r, n = 0, 0
     while True:
-        r, n = _scan_rows(flat, words, shift, width, r, n, row_ptr, row, start, stop, label)
+        r, n = _scan_some(
+            flat, words, shift, offset, row_stride, width, r, n, row_ptr, row, start, stop, label
+        )
         if r == n_rows:
             return row_ptr, row[:n].copy(), start[:n].copy(), stop[:n].copy(), label[:n].copy()
         size *= 2
-        row, start = grown(row, size), grown(start, size)
-        stop, label = grown(stop, size), grown(label, size)
+        row, start = _grown(row, size), _grown(start, size)
+        stop, label = _grown(stop, size), _grown(label, size)
 
 
 @kernel

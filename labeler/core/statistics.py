@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from labeler.core._jit import Array, kernel
+from labeler.core._jit import Array, frozen, kernel
 from labeler.core.geometry import FloatArray, Grid
 from labeler.core.runs import IntArray, Runs
 
@@ -67,7 +67,7 @@ class RunSums:
     @staticmethod
     def of(runs: Runs, which: npt.NDArray[np.integer], grid: Grid, phase: VoxelSource) -> RunSums:
         """Sum under the runs numbered ``which`` of a mask on ``grid``."""
-        values = phase.array
+        values = frozen(phase.array)
         zero: Any = 0.0 if values.dtype.kind == "f" else 0
         row, start, stop = runs.row[which], runs.start[which], runs.stop[which]
         if phase.grid.matches(grid):

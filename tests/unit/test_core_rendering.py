@@ -194,9 +194,11 @@ def test_colours_come_from_the_table():
     assert wide[77] == 0xFF000000 | int(labels[77].colour[1:], 16)
 
 
-def test_the_screen_edge_is_no_contour():
-    layer = MaskLayer(np.ones(SHAPE, np.uint8), GRID, COLOURS, 0.0, contour_px=3.0)
-    inside = middle_view(mm_per_px=0.05)
+@pytest.mark.parametrize("plane", list(Plane))
+@pytest.mark.parametrize("mm_per_px", [0.05, 0.6])
+def test_the_screen_edge_is_no_contour(plane, mm_per_px):
+    layer = MaskLayer(np.ones(SHAPE, np.uint8), GRID, COLOURS, 0.0, contour_px=6.0)
+    inside = middle_view(plane, mm_per_px=mm_per_px, size_px=(4, 3))
     assert (drawn(None, inside, layers=[layer]) == BLACK).all()
 
 
