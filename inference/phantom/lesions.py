@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from inference.contract import PHASES
 from inference.phantom import labels
 from inference.phantom.fields import Field, Values, ellipsoid, on_box, rotation_ras, tube, union
+from inference.phantom.liver import Liver
 from inference.phantom.materials import Material, Palette
 from inference.phantom.noise import smooth_noise
 from inference.phantom.scene import Scene
@@ -161,6 +162,38 @@ def place(
     return None
 
 
+def paint_scenario(
+    scene: Scene,
+    palette: Palette,
+    liver: Liver,
+    scenario: str | None,
+    vessel_points: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> list[Lesion]:
+    """Place and paint the lesions of a scenario; those that find no room are left out.
+
+    Parameters
+    ----------
+    scene : Scene
+    palette : Palette
+        Gets the materials of the lesions.
+    liver : Liver
+    scenario : str or None
+        Key of `SCENARIOS`; drawn when None.
+    vessel_points : ndarray, shape (n, 3)
+        Points of the large vessels to keep away from.
+    rng : Generator
+    """
+    chosen = str(rng.choice(list(SCENARIOS))) if scenario is None else scenario
+    painted: list[Lesion] = []
+    for label, wanted in draw_plan(chosen, rng):
+        spot = place(liver.shape, scene, wanted, painted, vessel_points, rng)
+        if spot is not None:
+            number = len(painted) + 1
+            painted.append(paint_lesion(scene, palette, liver, label, number, *spot, rng))
+    return painted
+
+
 def _part_codes(
     label: int, number: int, palette: Palette, rng: np.random.Generator
 ) -> dict[str, int]:
@@ -202,16 +235,15 @@ def _shape(
 def paint_lesion(
     scene: Scene,
     palette: Palette,
-    liver: Field,
+    liver: Liver,
     label: int,
     number: int,
     centre: NDArray[np.float64],
     radius: float,
-    segment: str,
     rng: np.random.Generator,
 ) -> Lesion:
     """Paint one lesion over the liver and return it."""
-    shape = _shape(scene, liver, label, centre, radius, rng)
+    shape = _shape(scene, liver.shape, label, centre, radius, rng)
     codes = _part_codes(label, number, palette, rng)
     painter = {
         labels.HCC: _paint_hcc,
@@ -222,7 +254,7 @@ def paint_lesion(
         labels.CYST: _paint_cyst,
     }[label]
     painter(scene, shape, codes, centre, radius, rng)
-    return Lesion(label, centre, radius, segment, tuple(codes.values()))
+    return Lesion(label, centre, radius, liver.segment(centre), tuple(codes.values()))
 
 
 def _noise(scene: Scene, shape: Field, scale_mm: float, rng: np.random.Generator) -> Values:

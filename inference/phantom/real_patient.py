@@ -9,23 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference.contract import PHASES, Context, Image, LabelMap
-from inference.phantom import labels, lesions, reports
+from inference.contract import PHASES, Context, Image
+from inference.phantom import labels
+from inference.phantom.case import PhantomPatient, assemble, check_request, stepper
 from inference.phantom.fields import Field, Values, upsample
 from inference.phantom.grids import Box, Grid, vec
-from inference.phantom.lesions import Lesion
+from inference.phantom.lesions import paint_scenario
 from inference.phantom.liver import Liver
 from inference.phantom.materials import FIRST_LESION_CODE, Palette
-from inference.phantom.patient import PhantomPatient, Progress, lesion_voxels, make_findings
-from inference.phantom.prediction import LesionVoxels, predict
 from inference.phantom.protocol import plan_acquisitions
 from inference.phantom.real_scan import RealScan
-from inference.phantom.recolour import Recolouring, bounds
+from inference.phantom.recolour import Recolouring
 from inference.phantom.rendering import attenuation, make_textures, scan
 from inference.phantom.scene import Scene
 
 _COARSE_MM = 2.2
 _SOURCE_NOISE_HU = 5.0
+_AGE_YEARS = 60.0
 _MOVING = (
     "liver", "spleen", r"kidney_.*", "gallbladder", "pancreas", "stomach", "duodenum",
     "small_bowel", "colon", r"adrenal_.*", r"lung_.*", "heart", "esophagus",
@@ -88,38 +88,6 @@ def _weight(scan: RealScan) -> NDArray[np.uint8]:
     return weight
 
 
-def _paint(
-    liver: Liver,
-    scene: Scene,
-    palette: Palette,
-    vessels: Values,
-    scenario: str,
-    rng: np.random.Generator,
-) -> list[Lesion]:
-    """Place and paint the lesions of a scenario into the real liver."""
-    thick = ndimage.uniform_filter(vessels, 5) > 0.6
-    points = scene.grid.to_ras(np.argwhere(thick)[::7])
-    painted: list[Lesion] = []
-    for label, wanted in lesions.draw_plan(scenario, rng):
-        spot = lesions.place(liver.shape, scene, wanted, painted, points, rng)
-        if spot is not None:
-            centre, radius = spot
-            painted.append(
-                lesions.paint_lesion(
-                    scene,
-                    palette,
-                    liver.shape,
-                    label,
-                    len(painted) + 1,
-                    centre,
-                    radius,
-                    liver.segment(centre),
-                    rng,
-                )
-            )
-    return painted
-
-
 def _blend(volume: Values, box: Box, scene: Scene, lesion_hu: Values, detail: Values) -> None:
     """Lay the lesions over a phase, in place; the noise of the scan runs on through them."""
     share = scene.share.astype(np.float32) / 255.0
@@ -170,47 +138,33 @@ def make_real_patient(
         `reference` holds the labels of the scan's own map and the lesions painted; `truth` is
         None.
     """
-    step = Progress(context).part(0.0, 1.0)
+    check_request(scenario, phases)
+    step = stepper(context)
     step(0.0, "Tissues")
-    streams = np.random.SeedSequence(seed).spawn(5)
-    look, ill, protocol, guess, words = (np.random.default_rng(s) for s in streams)
-    palette = Palette(look, 60.0)
+    seeds = np.random.SeedSequence(seed).spawn(5)
+    look, ill, protocol = (np.random.default_rng(s) for s in seeds[:3])
+    palette = Palette(look, _AGE_YEARS)
+    # what is not a lesion shows the scan
     palette.hu[0] = 0.0
     colours = Recolouring(source, palette)
-    box = bounds(source.mask("liver"), 4)
-    if box is None:
-        raise ValueError("the scan has no liver")
+    box = colours.liver_box
     scene = Scene(source.grid.crop(box))
-    liver = _liver(source, box)
-    names = list(lesions.SCENARIOS)
-    chosen = scenario if scenario is not None else str(ill.choice(names))
-    painted = _paint(liver, scene, palette, colours.vessels[box], chosen, ill)
-    images = _scan(source, colours, box, scene, palette, protocol, phases, step)
+    thick = ndimage.uniform_filter(colours.vessels, 5) > 0.6
+    points = scene.grid.to_ras(np.argwhere(thick)[::7])
+    painted = paint_scenario(scene, palette, _liver(source, box), scenario, points, ill)
+    images = _scan(source, colours, scene, palette, protocol, phases, step)
     step(0.9, "Masks and reports")
     reference = _reference(source, box, scene, palette)
-    front = np.zeros(reference.shape, dtype=np.uint8)
-    front[box] = scene.front
-    voxels = lesion_voxels(front, painted)
-    marked = [LesionVoxels(p.label, v) for p, v in zip(painted, voxels, strict=True)]
-    prediction = predict(reference, source.grid, marked, guess)
-    findings = make_findings(painted, voxels, source.grid)
-    date = reports.draw_date(words)
-    affine = source.to_world @ source.grid.affine_ras
-    return PhantomPatient(
-        case_id,
-        images,
-        LabelMap(reference, affine),
-        LabelMap(prediction, affine),
-        reports.radiology_rows(case_id, findings, tuple(images), date),
-        reports.pathology_rows(case_id, findings, date, words),
-        [p for p, v in zip(painted, voxels, strict=True) if len(v)],
+    materials = np.zeros(reference.shape, dtype=np.uint8)
+    materials[box] = scene.front
+    return assemble(
+        case_id, images, materials, reference, painted, source.grid, source.to_world, seeds[3:]
     )
 
 
 def _scan(
     source: RealScan,
     colours: Recolouring,
-    box: Box,
     scene: Scene,
     palette: Palette,
     rng: np.random.Generator,
@@ -222,6 +176,7 @@ def _scan(
     textures = make_textures(rng, scene.grid)
     noises = rng.spawn(len(acquisitions))
     weight = _weight(source)
+    box = colours.liver_box
     detail = source.hu[box] - colours.tissue[box]
     images = {}
     for n, (plan, noise) in enumerate(zip(acquisitions, noises, strict=True)):

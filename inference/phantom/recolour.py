@@ -159,7 +159,7 @@ class Recolouring:
     ----------
     tissue : ndarray of float32
         The scan without its noise.
-    vessels : ndarray of float32, shape of the scan
+    vessels : ndarray of float32, shape of `liver_box`
         0 to 1, how much of each liver voxel is an enhanced vessel.
     """
 
@@ -167,9 +167,8 @@ class Recolouring:
         self._scan = scan
         self._palette = palette
         self.tissue = denoise(scan.hu)
-        self.vessels: Values = np.zeros_like(scan.hu)
+        self._liver, self.vessels = self._find_liver()
         self._parts = [p for group in _GROUPS if (p := self._part(group)) is not None]
-        self._find_liver()
         vessels = self._other_vessels()
         if vessels is not None:
             self._parts.append(vessels)
@@ -209,7 +208,12 @@ class Recolouring:
         rim[self._scan.structures[box] != 0] = 0.0
         return rim
 
-    def _find_liver(self) -> None:
+    @property
+    def liver_box(self) -> Box:
+        """The part of the scan that holds the liver."""
+        return self._liver.box
+
+    def _find_liver(self) -> tuple[_Liver, Values]:
         """Measure parenchyma and vessels of the liver, told apart by their attenuation."""
         mask = self._scan.mask("liver")
         box = bounds(mask, 3)
@@ -220,9 +224,9 @@ class Recolouring:
         soft = np.where(inside, _ramp(tissue, -40.0, 0.0), 0.0).astype(np.float32)
         soft *= 1.0 - _ramp(tissue, 300.0, 450.0)
         vessel = _ramp(tissue, mean + 28.0, mean + 60.0) * soft
-        self.vessels[box] = vessel
         blood = tissue[vessel > 0.9]
-        self._liver = _Liver(box, soft, mean, float(np.median(blood)) if blood.size else None)
+        vessel_hu = float(np.median(blood)) if blood.size else None
+        return _Liver(box, soft, mean, vessel_hu), vessel
 
     def _other_vessels(self) -> _Part | None:
         """Return what is enhanced, inside the body, far from bone and has no label."""

@@ -66,7 +66,7 @@ def longest_axial_mm(voxels_kji: NDArray[np.intp], spacing_mm: tuple[float, ...]
 
 
 _DESCRIPTION = {
-    labels.HCC: ("{size} mass in segment {segment} with arterial hyperenhancement, {washout}"),
+    labels.HCC: ("{size} mass in segment {segment} with arterial hyperenhancement{washout}"),
     labels.ICC: (
         "{size} lobulated mass in segment {segment} with irregular peripheral enhancement in "
         "the arterial phase{late}"
@@ -86,12 +86,12 @@ _DESCRIPTION = {
     labels.CYST: "{size} non-enhancing fluid-density lesion in segment {segment}",
 }
 _IMPRESSION = {
-    labels.HCC: "hepatocellular carcinoma (LI-RADS 5)",
-    labels.ICC: "intrahepatic cholangiocarcinoma",
-    labels.METASTASIS: "liver metastases",
-    labels.HEMANGIOMA: "hemangioma",
-    labels.FNH: "focal nodular hyperplasia",
-    labels.CYST: "simple cyst",
+    labels.HCC: ("hepatocellular carcinoma (LI-RADS 5)", "hepatocellular carcinomas (LI-RADS 5)"),
+    labels.ICC: ("intrahepatic cholangiocarcinoma", "intrahepatic cholangiocarcinomas"),
+    labels.METASTASIS: ("liver metastasis", "liver metastases"),
+    labels.HEMANGIOMA: ("hemangioma", "hemangiomas"),
+    labels.FNH: ("focal nodular hyperplasia", "focal nodular hyperplasias"),
+    labels.CYST: ("simple cyst", "simple cysts"),
 }
 _TISSUE = {
     labels.HCC: "hepatocellular carcinoma, {grade} differentiated",
@@ -109,9 +109,9 @@ def _sentence(finding: Finding, phases: tuple[str, ...]) -> str:
         size=finding.size,
         segment=finding.segment,
         washout=(
-            "portal venous and delayed washout and a late enhancing capsule"
+            ", portal venous and delayed washout and a late enhancing capsule"
             if delayed
-            else "and portal venous washout"
+            else " and portal venous washout"
         ),
         late=" and delayed enhancement of the center" if delayed else "",
         fill=" in the delayed phase" if delayed else "",
@@ -119,7 +119,21 @@ def _sentence(finding: Finding, phases: tuple[str, ...]) -> str:
     )
 
 
-def _date(rng: np.random.Generator) -> datetime.date:
+def _impression(findings: list[Finding]) -> str:
+    """Name the types found, how many of each, and in which segments."""
+    lines = []
+    for label in dict.fromkeys(f.label for f in findings):
+        found = [f for f in findings if f.label == label]
+        singular, plural = _IMPRESSION[label]
+        name = singular if len(found) == 1 else f"{len(found)} {plural}"
+        where = sorted({f.segment for f in found})
+        lines.append(f"{name}, segment{'s' if len(where) > 1 else ''} {', '.join(where)}")
+    text = "; ".join(lines) or "no focal liver lesion"
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def draw_date(rng: np.random.Generator) -> datetime.date:
+    """Return the day of an examination."""
     return datetime.date(2019, 1, 7) + datetime.timedelta(days=int(rng.integers(0, 1500)))
 
 
@@ -140,17 +154,6 @@ def radiology_rows(
     else:
         body = "No focal liver lesion."
     rest = "No ascites. Portal vein patent. Spleen, pancreas and kidneys unremarkable."
-    counts: dict[int, int] = {}
-    for finding in findings:
-        counts[finding.label] = counts.get(finding.label, 0) + 1
-    lines = []
-    for label, n in counts.items():
-        where = sorted({f.segment for f in findings if f.label == label})
-        plural = "s" if n > 1 and label != labels.METASTASIS else ""
-        number = f" ({n} lesions)" if n > 1 else ""
-        spelled = f"segment{'s' if len(where) > 1 else ''} {', '.join(where)}"
-        lines.append(f"{_IMPRESSION[label]}{plural}{number}, {spelled}")
-    impression = "; ".join(lines) or "no focal liver lesion"
     rows = [
         dict(
             zip(
@@ -160,7 +163,7 @@ def radiology_rows(
                     date.isoformat(),
                     "CT",
                     f"{technique} {body} {rest}",
-                    f"{impression[0].upper()}{impression[1:]}.",
+                    _impression(findings),
                 ),
                 strict=True,
             )
@@ -204,8 +207,3 @@ def pathology_rows(
         )
         rows.append(dict(zip(PATHOLOGY_COLUMNS, values, strict=True)))
     return rows
-
-
-def draw_date(rng: np.random.Generator) -> datetime.date:
-    """Return the day of the examination."""
-    return _date(rng)

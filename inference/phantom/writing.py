@@ -14,7 +14,8 @@ import numpy as np
 from isal import igzip
 
 from inference.contract import PHASES, Image, LabelMap
-from inference.phantom.patient import PhantomPatient, make_patient
+from inference.phantom.case import PhantomPatient
+from inference.phantom.patient import make_patient
 from inference.phantom.protocol import DEFAULT_SPACING_MM
 from inference.phantom.real_patient import make_real_patient
 from inference.phantom.real_scan import RealScan, read_scan
@@ -134,6 +135,16 @@ def _make(
     )
 
 
+def _write_reports(
+    folder: Path, radiology: list[dict[str, str]], pathology: list[dict[str, str]]
+) -> list[Path]:
+    """Write the tables of all cases."""
+    return [
+        _write(folder / "radiology.csv", csv_bytes(RADIOLOGY_COLUMNS, radiology)),
+        _write(folder / "pathology.csv", csv_bytes(PATHOLOGY_COLUMNS, pathology)),
+    ]
+
+
 def write_examples(
     out_dir: Path,
     cases: int = 3,
@@ -176,12 +187,10 @@ def write_examples(
     if anatomy is not None and spacing_mm is not None:
         raise ValueError("with a real scan the voxel size is that of the scan")
     out_dir = Path(out_dir)
-    source = None
-    written = []
+    source, written = None, []
     if anatomy is not None:
-        source = read_scan(Path(anatomy[0]), Path(anatomy[1]))
-        text = _attribution((Path(anatomy[0]), Path(anatomy[1])))
-        written.append(_write(out_dir / "ATTRIBUTION.txt", text.encode()))
+        source = read_scan(*anatomy)
+        written.append(_write(out_dir / "ATTRIBUTION.txt", _attribution(anatomy).encode()))
     radiology: list[dict[str, str]] = []
     pathology: list[dict[str, str]] = []
     for n in range(cases):
@@ -192,12 +201,7 @@ def write_examples(
         written += write_patient(out_dir, patient)
         radiology += patient.radiology
         pathology += patient.pathology
-    tables = (
-        ("radiology", RADIOLOGY_COLUMNS, radiology),
-        ("pathology", PATHOLOGY_COLUMNS, pathology),
-    )
-    for name, columns, rows in tables:
-        written.append(_write(out_dir / "reports" / f"{name}.csv", csv_bytes(columns, rows)))
+    written += _write_reports(out_dir / "reports", radiology, pathology)
     if progress is not None:
         progress(1.0, "Done")
     return written
