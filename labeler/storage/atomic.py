@@ -41,6 +41,7 @@ _REASONS = {
     errno.EFBIG: "the file is larger than allowed there",
     errno.ENOENT: "the folder is gone",
     errno.ENOTDIR: "part of its path is a file, not a folder",
+    errno.EEXIST: "a file is where a folder should be",
     errno.EISDIR: "there is a folder of that name",
     errno.ENAMETOOLONG: "the name is too long",
     errno.ESTALE: "the network drive is gone",

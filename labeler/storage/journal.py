@@ -258,9 +258,9 @@ class Journal:
         header = _header(self._case_id, bases)
         with self._mutex:
             write_bytes_durably(self.path, header)
-            descriptor = _open(self.path)
             os.close(self._descriptor)
-            self._descriptor, self._end = descriptor, len(header)
+            self._descriptor = -1  # the old file is gone: an append must fail, not vanish
+            self._descriptor, self._end = _open(self.path), len(header)
 
     def close(self) -> None:
         """Close the file and leave it for the next start."""
