@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -58,17 +59,17 @@ def paint_swatch(painter: QPainter, box: QRectF, colour: str, *, hollow: bool = 
 @lru_cache(maxsize=512)
 def swatch_icon(colour: str, side_px: int = 10) -> QIcon:
     """Return the colour of a label as an icon."""
-    return QIcon(_drawn(side_px, lambda p, box: paint_swatch(p, box, colour)))
+    return _icon(side_px, lambda p, box: paint_swatch(p, box, colour))
 
 
 @lru_cache(maxsize=16)
 def dot_icon(colour: str, side_px: int = 8) -> QIcon:
     """Return a filled dot as an icon."""
-    return QIcon(_drawn(side_px, lambda p, box: paint_dot(p, box.center(), colour, box.width())))
+    return _icon(side_px, lambda p, box: paint_dot(p, box.center(), colour, box.width()))
 
 
-def _drawn(side_px: int, paint) -> QPixmap:  # type: ignore[no-untyped-def]
-    """Return a square pixmap, sharp on the densest screen, drawn by ``paint(painter, box)``."""
+def _icon(side_px: int, paint: Callable[[QPainter, QRectF], None]) -> QIcon:
+    """Return a square icon, sharp on the densest screen, drawn by ``paint(painter, box)``."""
     ratio = QApplication.instance().devicePixelRatio()  # type: ignore[union-attr]
     side = style.scaled(side_px)
     pixmap = QPixmap(QSize(side, side) * ratio)
@@ -77,4 +78,6 @@ def _drawn(side_px: int, paint) -> QPixmap:  # type: ignore[no-untyped-def]
     painter = QPainter(pixmap)
     paint(painter, QRectF(0, 0, side, side))
     painter.end()
-    return pixmap
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Selected)  # Qt would tint it: colours here have a meaning
+    return icon

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from PyQt5.QtCore import QSize
 from PyQt5.QtWidgets import (
     QDialog,
     QLineEdit,
@@ -37,14 +36,12 @@ class LabelDialog(Dialog):
         self._picker.chosen.connect(self.accept)
         self._picker.current_changed.connect(lambda value: self.ok.setEnabled(bool(value)))
         self._picker.setFocus()
+        self.resize(style.scaled(320), style.scaled(400))
 
     @property
     def value(self) -> int:
         """Value of the label under the cursor."""
         return self._picker.value
-
-    def sizeHint(self) -> QSize:
-        return QSize(style.scaled(320), style.scaled(400))
 
 
 class MaskDialog(Dialog):
@@ -61,15 +58,13 @@ class MaskDialog(Dialog):
         self._list.itemActivated.connect(lambda item: self.accept())
         self.content.addWidget(self._list)
         self._list.setFocus()
+        self.resize(style.scaled(320), style.scaled(240))
 
     @property
     def name(self) -> str:
         """Name of the mask under the cursor."""
         item = self._list.currentItem()
         return "" if item is None else item.text()
-
-    def sizeHint(self) -> QSize:
-        return QSize(style.scaled(320), style.scaled(240))
 
 
 class MaskNameDialog(Dialog):
@@ -97,13 +92,11 @@ class MaskNameDialog(Dialog):
         self.content.addStretch(1)
         self._field.textChanged.connect(self._check)
         self._check()
+        self.resize(style.scaled(380), style.scaled(180))
 
     @property
     def name(self) -> str:
         return self._field.text().strip()
-
-    def sizeHint(self) -> QSize:
-        return QSize(style.scaled(380), style.scaled(180))
 
     def _check(self) -> None:
         problem = ""

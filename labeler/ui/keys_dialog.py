@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PyQt5.QtCore import QSize, Qt
+from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QColor, QKeySequence
 from PyQt5.QtWidgets import (
     QAbstractItemView,
@@ -60,13 +60,11 @@ class KeysDialog(Dialog):
         group = add_group(self._tree, "Mouse")
         for profile, hand, what in MOUSE:
             if profile in ("", mouse_profile):
-                add_row(group, (hand, what, ""))
+                add_row(group, (hand, "", what))
         self._tree.expandAll()
         self._search.textChanged.connect(lambda text: filter_tree(self._tree, text))
         self._search.setFocus()
-
-    def sizeHint(self) -> QSize:
-        return QSize(style.scaled(760), style.scaled(640))
+        self.resize(style.scaled(760), style.scaled(640))
 
 
 def key_tree(parent: QWidget, name: str, titles: Sequence[str]) -> QTreeWidget:

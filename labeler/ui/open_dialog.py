@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt5.QtCore import QSize, Qt, QTimer
+from PyQt5.QtCore import Qt, QTimer
 from PyQt5.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -80,6 +80,7 @@ class OpenDialog(Dialog):
         if now is not None:
             self.set_roots(now)
         self._changed()
+        self.resize(style.scaled(760), style.scaled(430))
 
     @property
     def preview(self) -> str:
@@ -105,9 +106,6 @@ class OpenDialog(Dialog):
         self._reports.clear()
         self._reports.addItems([str(path) for path in roots.reports])
 
-    def sizeHint(self) -> QSize:
-        return QSize(style.scaled(760), style.scaled(430))
-
     def _dress(self) -> None:
         self._layout_box.setObjectName("layoutChoice")
         self._layout_box.setAccessibleName("Layout")
@@ -130,7 +128,8 @@ class OpenDialog(Dialog):
         self._preview.setAlignment(Qt.AlignTop)
         for roots in recent_roots(self._ws.settings):
             masks = "" if roots.masks is None else f"  \u00b7  {roots.masks.name}"
-            item = QListWidgetItem(f"{roots.images.name}{masks}", self._recent)
+            name = f"{roots.images.parent.name}/{roots.images.name}"
+            item = QListWidgetItem(f"{name}{masks}", self._recent)
             item.setToolTip(str(roots.images))
             item.setData(_ROOTS, roots)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QSize, Qt
+from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QComboBox, QGridLayout, QLabel, QScrollArea, QWidget
 
 from labeler.core.volume import PHASES
@@ -39,6 +39,7 @@ class PhasesDialog(Dialog):
         self._problem = self.add_text("", role="look")
         self._problem.setObjectName("phasesProblem")
         self._check()
+        self.resize(style.scaled(620), style.scaled(180 + 44 * min(8, len(self._boxes))))
 
     def box(self, key: str) -> QComboBox:
         """Choice of one image.
@@ -58,9 +59,6 @@ class PhasesDialog(Dialog):
         """
         chosen = self._chosen()
         return {key: phase for key, phase in chosen.items() if phase != self._before[key]}
-
-    def sizeHint(self) -> QSize:
-        return QSize(style.scaled(620), style.scaled(180 + 44 * min(8, len(self._boxes))))
 
     def _add(self, source: PhaseSource) -> None:
         row = self._grid.rowCount()

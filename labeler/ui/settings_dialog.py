@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from PyQt5.QtCore import QSize
 from PyQt5.QtWidgets import QCheckBox, QFormLayout, QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from labeler.core.volume import PHASES
@@ -38,13 +37,11 @@ class SettingsDialog(Dialog):
         tabs.addTab(self._keys, "Keys")
         self.content.addWidget(tabs)
         self.accepted.connect(self._keep)
+        self.resize(style.scaled(720), style.scaled(560))
 
     @property
     def keys_editor(self) -> KeysEditor:
         return self._keys
-
-    def sizeHint(self) -> QSize:
-        return QSize(style.scaled(720), style.scaled(560))
 
     def _page(self, fields: tuple[Field, ...]) -> QWidget:
         page = QWidget(self)
@@ -56,12 +53,8 @@ class SettingsDialog(Dialog):
             section = getattr(self._ws.settings.data, field.section)
             bound = bind(field, getattr(section, field.name), page)
             self._bound.append(bound)
-            if isinstance(bound.widget, QCheckBox):
-                form.addRow(bound.widget)
-            else:
-                bound.widget.setFixedWidth(style.scaled(250))
-                form.addRow(field.words, bound.widget)
-            form.addRow(_explanation(field.tip, page))
+            words = None if isinstance(bound.widget, QCheckBox) else field.words
+            form.addRow(words, _with_explanation(bound.widget, field.tip, page))
         return page
 
     def _columns_page(self) -> QWidget:
@@ -125,9 +118,21 @@ class SettingsDialog(Dialog):
             ws.selection.set_brush_mm(data.editing.brush_mm)
 
 
+def _with_explanation(widget: QWidget, text: str, parent: QWidget) -> QWidget:
+    """Put a sentence below a widget."""
+    holder = QWidget(parent)
+    layout = QVBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(style.scaled(3))
+    if not isinstance(widget, QCheckBox):
+        widget.setFixedWidth(style.scaled(250))
+    layout.addWidget(widget)
+    layout.addWidget(_explanation(text, holder))
+    return holder
+
+
 def _explanation(text: str, parent: QWidget) -> QLabel:
     label = QLabel(text, parent)
     label.setProperty("faint", True)
     label.setFont(style.text_font(style.SMALL_PX))
-    label.setWordWrap(True)
     return label
