@@ -34,12 +34,6 @@ _CSV = click.Path(path_type=Path, exists=True, dir_okay=False)
 _PATIENCE_S = 1.0
 
 
-class _Failure(click.ClickException):
-    """What was asked for could not be done."""
-
-    exit_code = FAILED
-
-
 class _BadInput(click.ClickException):
     """What was asked for makes no sense."""
 
@@ -124,7 +118,7 @@ def window(
 @cli.command()
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 @click.option("--cases", "count", type=click.IntRange(1, 10_000), default=3, show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option(
     "--anatomy",
     nargs=2,
@@ -144,17 +138,17 @@ def example(folder: Path, count: int, seed: int, anatomy: tuple[Path, Path] | No
     with _progress("Writing example cases", 100) as advance:
         done = 0
 
-        def report(fraction: float, _text: str = "") -> None:
+        def report(fraction: float, text: str) -> None:
             nonlocal done
-            advance(int(100 * fraction) - done)
-            done = int(100 * fraction)
+            steps, done = int(100 * fraction) - done, int(100 * fraction)
+            advance(steps, text)
 
         try:
             write_examples(folder, count, seed, anatomy=anatomy, progress=report)
         except ValueError as error:
             raise _BadInput(str(error)) from error
         except OSError as error:
-            raise _Failure(f"The examples could not be written: {error}.") from error
+            raise click.ClickException(f"Nothing more was written: {error}.") from error
     click.echo(f"Written: {folder / 'images'}, {folder / 'masks'}, {folder / 'reports'}")
 
 
@@ -365,21 +359,24 @@ def _plain(text: str, encoding: str) -> str:
 
 
 @contextlib.contextmanager
-def _progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error when the work takes long; yields what moves it on."""
+def _progress(title: str, total: int) -> Iterator[Callable[..., None]]:
+    """Show a bar on standard error when the work takes long.
+
+    Yields ``advance(steps, text="")``, which moves it on.
+    """
     if not sys.stderr.isatty():
-        yield lambda steps: None
+        yield lambda steps, text="": None
         return
     from rich.console import Console
     from rich.progress import Progress
 
     started = time.monotonic()
-    with Progress(console=Console(stderr=True), transient=True, disable=False) as bar:
+    with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total, visible=False)
 
-        def advance(steps: int) -> None:
-            late = time.monotonic() - started > _PATIENCE_S
-            bar.update(task, advance=steps, visible=late)
+        def advance(steps: int, text: str = "") -> None:
+            is_late = time.monotonic() - started > _PATIENCE_S
+            bar.update(task, advance=steps, visible=is_late, description=text or title)
 
         yield advance
 

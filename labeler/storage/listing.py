@@ -92,9 +92,13 @@ def looks_like_dicom(file_name: str) -> bool:
 
 
 def display_name(path: str | os.PathLike[str]) -> str:
-    """Name for a sentence: bytes that are no text and control characters become "?"."""
-    name = Path(path).name or os.fspath(path)
-    return "".join(c if c.isprintable() else "?" for c in name)
+    """Name of a file or folder for a sentence (see :func:`printable`)."""
+    return printable(Path(path).name or os.fspath(path))
+
+
+def printable(text: str) -> str:
+    """A text on one line: bytes that are no text and control characters become "?"."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def reason(error: OSError) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from labeler.core.volume import PHASES
 from labeler.storage.layouts import layout_rules, word_pattern
-from labeler.storage.listing import display_name, natural_key
+from labeler.storage.listing import display_name, natural_key, printable
 from labeler.storage.sources import DicomSeries
 
 
@@ -52,7 +52,7 @@ class PhaseSource:
     @property
     def title(self) -> str:
         """Name for lists and sentences."""
-        return self.series.title if self.series is not None else display_name(self.path)
+        return display_name(self.path) if self.series is None else printable(self.series.title)
 
 
 @dataclass(frozen=True)
