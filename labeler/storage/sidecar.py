@@ -10,7 +10,6 @@ import datetime
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -309,13 +308,14 @@ def _put_damaged_aside(path: Path, case_id: str) -> None:
         return
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%f")
     try:
-        shutil.copy2(path, path.with_name(f"{path.name}.corrupt-{stamp}"))
-    except FileNotFoundError:
-        return
+        data = path.read_bytes()
     except OSError as error:
         raise SaveError(
             f"The damaged notes {display_name(path)} cannot be put aside ({reason(error)})."
         ) from error
+    write_bytes_durably(
+        path.with_name(f"{path.name}.corrupt-{stamp}"), data, expected=Expect.NOTHING
+    )
 
 
 def list_sidecars(mask_root: Path) -> dict[str, Path]:

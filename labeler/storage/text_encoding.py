@@ -2,7 +2,9 @@
 
 Made for tables out of hospital systems: UTF-8, UTF-16, Big5 (code page 950), GB18030, and the
 Western code page 1252. The two Chinese encodings share nearly all byte pairs, so validity alone
-cannot tell them apart; how common the decoded characters are can.
+cannot tell them apart; how common the decoded characters are can. General detectors choose among
+a hundred encodings and need more text than a table of one row has (charset-normalizer takes two
+Big5 characters for UTF-16).
 """
 
 from __future__ import annotations

@@ -23,9 +23,16 @@ def series(
 ) -> PhaseSource:
     refs = tuple(SliceRef(Path(f"/set/{uid}/{n}")) for n in range(slices))
     source = DicomSeries(
-        Path(f"/set/{uid}"),
-        uid,
-        refs,
+        folder=Path(f"/set/{uid}"),
+        uid=uid,
+        slices=refs,
+        shape_ijk=(512, 512, slices),
+        affine=(
+            (1.0, 0.0, 0.0, 0.0),
+            (0.0, 1.0, 0.0, 0.0),
+            (0.0, 0.0, 1.0, 0.0),
+            (0.0, 0.0, 0.0, 1.0),
+        ),
         description=description,
         acquired=acquired,
         contrast=contrast,
