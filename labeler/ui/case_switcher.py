@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
+from labeler.ui.choose_dialogs import Answer
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.open_folder import Roots, Worklist
 from labeler.workflows.review_case import set_status
 from labeler.workflows.save_case import CaseSaver
 from labeler.workflows.workspace import Workspace
-
-Answer = Literal["save", "discard", "stay"]
 
 
 class CaseSwitcher(QObject):

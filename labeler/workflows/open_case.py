@@ -11,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,6 +90,11 @@ class CaseOpener(QObject):
         self.sidecar: LoadedSidecar | None = None
         self.current_id: str | None = None
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether a phase or mask of the open case is still on its way."""
+        return bool(self._waiting)
+
     def open(self, case_id: str) -> None:
         """Show a case; what was on its way for another one is dropped."""
         case = self._worklist.case(case_id)
@@ -108,6 +115,14 @@ class CaseOpener(QObject):
         self.current_id = None
         if self._ws.session.case is not None:
             self._ws.session.begin(None)
+
+    def add_mask_file(self, path: Path) -> None:
+        """Read one more mask for the open case; edits of it are saved where it lies."""
+        taken = set(self._ws.session.masks)
+        stem = path.name.removesuffix(".gz").removesuffix(".nii")
+        name = next(n for n in (stem, *(f"{stem} {i}" for i in count(2))) if n not in taken)
+        self._waiting.add(("mask", name))
+        self._submit("mask", name, _read_mask, path, name)
 
     def neighbour(self, step: int) -> str | None:
         """Id of the case ``step`` rows below the open one."""
@@ -306,7 +321,7 @@ def _read_phase(context: TaskContext, source: PhaseSource, cache: VolumeCache | 
     return read_volume(source.series or source.path, context, cache)
 
 
-def _read_mask(context: TaskContext, path: Any, name: str) -> MaskFile:
+def _read_mask(context: TaskContext, path: Path, name: str) -> MaskFile:
     return read_mask(path, name, context)
 
 

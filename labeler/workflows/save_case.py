@@ -16,7 +16,7 @@ from labeler.state.tasks import TaskContext
 from labeler.storage.cases import Case, new_mask_path
 from labeler.storage.errors import ConflictError, SaveError
 from labeler.storage.masks import MaskFile, save_mask
-from labeler.storage.sidecar import LoadedSidecar, SidecarConflict, save_sidecar
+from labeler.storage.sidecar import LoadedSidecar, save_sidecar
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.workspace import Workspace
 
@@ -85,6 +85,7 @@ class CaseSaver(QObject):
         if self.is_saving:
             self._again = True
             return
+        self._is_ok = True
         session, case = self._ws.session, self._ws.session.case
         if case is None or session.read_only_reason or not session.is_dirty:
             if case is not None and session.is_dirty:
@@ -97,7 +98,6 @@ class CaseSaver(QObject):
             if entry.mask.is_dirty and entry.file is not None
         ]
         notes = session.annotations.as_dict() if session.annotations.is_dirty else None
-        self._is_ok = True
         self.started.emit()
         self._ws.tasks.submit(
             "io", ("save",), _save, case, jobs, notes, self._opener.sidecar,
@@ -105,7 +105,7 @@ class CaseSaver(QObject):
             received=self._part_saved, done=lambda _: self._finish(), failed=self._failed,
         )  # fmt: skip
 
-    def save_copy(self, name: str, new_name: str, after: Callable[[bool], None]) -> None:
+    def save_copy(self, name: str, new_name: str) -> None:
         """Write a mask under another name; the copy joins the open masks, the original stays.
 
         The way out of a conflict and of a read-only mask.
@@ -119,15 +119,10 @@ class CaseSaver(QObject):
         def done(saved: _SavedMask) -> None:
             session.add_mask(saved.file.mask, saved.file)
             self.saved.emit(datetime.datetime.now())
-            after(True)
-
-        def failed(error: Exception) -> None:
-            self._fail(error)
-            after(False)
 
         self._ws.tasks.submit(
             "io", ("save", "copy"), _save_copy, entry.mask, entry.file, path, new_name,
-            done=done, failed=failed,
+            done=done, failed=self._fail,
         )  # fmt: skip
 
     def _part_saved(self, part: _SavedMask | _SavedNotes | tuple[str, Exception]) -> None:
@@ -153,7 +148,7 @@ class CaseSaver(QObject):
 
     def _fail(self, error: Exception) -> None:
         self._is_ok = False
-        if not isinstance(error, SaveError | SidecarConflict | OSError):
+        if not isinstance(error, SaveError):
             log.exception("saving", exc_info=error)
         self.failed.emit(str(error))
 
@@ -193,7 +188,7 @@ def _save(
         try:
             changed = sidecar.sidecar.with_annotations(notes)
             version = save_sidecar(case.mask_root, changed, sidecar.version)
-        except (SidecarConflict, SaveError) as error:
+        except SaveError as error:
             context.send(("", error))
         else:
             context.send(_SavedNotes(notes, replace(sidecar, sidecar=changed, version=version)))

@@ -1,0 +1,308 @@
+"""The program: makes state, workflows and widgets, and ties them together.
+
+The only place that knows everybody. ``run`` shows the window, ``snapshot`` draws it off screen.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+from PyQt5.QtCore import QObject, Qt, QTimer
+from PyQt5.QtWidgets import QApplication
+
+from labeler.core import rendering
+from labeler.state.pane_choice import panes_for_case, remembered_panes
+from labeler.state.selection import Selection
+from labeler.state.session import Change, Session
+from labeler.state.settings import Settings
+from labeler.state.tasks import TaskContext, TaskRunner
+from labeler.state.view_memory import ViewMemory, restored_views
+from labeler.storage.cache import VolumeCache
+from labeler.storage.cases import Case
+from labeler.storage.label_files import load_label_table
+from labeler.storage.locations import bundled_folder, user_config_folder
+from labeler.ui import style
+from labeler.ui.case_list import CaseList
+from labeler.ui.case_switcher import CaseSwitcher
+from labeler.ui.choose_dialogs import ask_about_unsaved
+from labeler.ui.commands import Commands
+from labeler.ui.file_actions import FileActions
+from labeler.ui.main_window import MainWindow, Panel
+from labeler.ui.mask_panel import MaskPanel
+from labeler.ui.region_actions import RegionActions
+from labeler.ui.region_list import RegionList
+from labeler.ui.region_panel import RegionPanel
+from labeler.ui.report_panel import ReportPanel
+from labeler.ui.status_bar import StatusBar
+from labeler.ui.tool_panel import ToolPanel
+from labeler.ui.view_actions import bind_view_commands
+from labeler.ui.view_grid import ViewGrid
+from labeler.workflows.adjust_windows import auto_windows
+from labeler.workflows.open_case import CaseOpener
+from labeler.workflows.open_folder import Roots, Worklist
+from labeler.workflows.recent_folders import last_roots
+from labeler.workflows.regions import RegionUpdater
+from labeler.workflows.save_case import CaseSaver
+from labeler.workflows.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+DETAILS = "Detailed information"
+
+
+class Program(QObject):
+    """One window with everything behind it.
+
+    Parameters
+    ----------
+    remember
+        Whether the arrangement and the folders of this run are remembered in the settings.
+    """
+
+    def __init__(self, *, remember: bool = True) -> None:
+        super().__init__()
+        self._remember = remember
+        self._may_close_now = False
+        self._wanted_id: str | None = None
+        settings = Settings(
+            user_config_folder() / "settings.toml", bundled_folder("config") / "settings.toml", self
+        )
+        labels, label_problems = load_label_table()
+        data = settings.data
+        self.ws = Workspace(
+            session=Session(labels, data.editing.undo_mb * 2**20, self),
+            selection=Selection(data.editing.brush_mm, self),
+            views=restored_views(settings, self),
+            settings=settings,
+            tasks=TaskRunner(self),
+        )
+        self.worklist = Worklist(self.ws.tasks, self)
+        cache_bytes = int(data.memory.cache_gb * 2**30)
+        cache = VolumeCache.default(cache_bytes) if cache_bytes else None
+        self.opener = CaseOpener(self.ws, self.worklist, cache, self)
+        self.saver = CaseSaver(self.ws, self.opener, self)
+        self.updater = RegionUpdater(self.ws.session, self.ws.tasks, self)
+        self.commands = Commands(data.keys, self)
+        self._make_widgets()
+        self.memory = ViewMemory(self.ws.views, self.ws.session, settings, self)
+        self._connect()
+        for sentence in [*settings.problems, *label_problems, *self.commands.problems]:
+            self.status.show_error(sentence)
+        self.ws.tasks.submit("compute", ("warm up",), _warm_up)
+
+    def _make_widgets(self) -> None:
+        ws, commands = self.ws, self.commands
+        self.views = ViewGrid(ws, commands)
+        self.cases = CaseList(ws, commands, self.worklist)
+        self.regions = RegionList(ws, commands)
+        self.masks = MaskPanel(ws, commands)
+        self.region = RegionPanel(ws, commands)
+        self.reports = ReportPanel(ws, commands, self.worklist)
+        self.status = StatusBar(ws)
+        bind_view_commands(ws, commands, self.views)
+        left, right = Qt.LeftDockWidgetArea, Qt.RightDockWidgetArea
+        self.window = MainWindow(
+            commands,
+            self.views,
+            ToolPanel(ws, commands),
+            self.status,
+            (
+                Panel("cases", "Cases", self.cases, left, 45, self.cases.header),
+                Panel("regions", "Regions", self.regions, left, 55, self.regions.header),
+                Panel("masks", "Masks", self.masks, right, 32, self.masks.header),
+                Panel("region", "Region", self.region, right, 24, self.region.header),
+                Panel("reports", DETAILS, self.reports, right, 44, self.reports.header),
+            ),
+        )  # fmt: skip
+        self.window.may_close = self._may_close
+        self.switcher = CaseSwitcher(
+            ws, self.worklist, self.opener, self.saver,
+            partial(ask_about_unsaved, self.window), self.cases.neighbour, self,
+        )  # fmt: skip
+        self.files = FileActions(
+            ws, commands, self.worklist, self.switcher, self.saver, self.window
+        )
+        self.acts = RegionActions(ws, commands, self.regions, self.opener, self.saver, self.window)
+        commands.bind("case.search", self.cases.focus_search)
+
+    def _connect(self) -> None:
+        ws, status = self.ws, self.status
+        self.cases.open_requested.connect(self.switcher.open_case)
+        self.opener.opening.connect(self.cases.set_current)
+        self.switcher.stayed.connect(self.cases.set_current)
+        self.switcher.said.connect(status.show_message)
+        self.cases.status_requested.connect(self.files.set_case_status)
+        self.masks.add_requested.connect(self.acts.add_mask_file)
+        self.files.refused.connect(status.show_message)
+        self.acts.refused.connect(status.show_message)
+        self.opener.phase_progress.connect(self.views.show_progress)
+        ws.tasks.count_changed.connect(self._show_work)
+        self.regions.said.connect(status.show_message)
+        self.views.refused.connect(status.show_message)
+        self.saver.started.connect(status.show_saving)
+        self.saver.saved.connect(self._saved)
+        self.saver.conflict.connect(self._conflict)
+        self.saver.failed.connect(status.show_save_error)
+        ws.tasks.failed.connect(_report_task_failure)
+        ws.settings.save_failed.connect(status.show_error)
+        self.worklist.problem_found.connect(status.show_error)
+        self.worklist.rows_added.connect(self._rows_added)
+        ws.session.case_opened.connect(self._case_opened)
+        ws.session.volume_loaded.connect(self._phase_loaded)
+        ws.session.mask_loaded.connect(self._mask_loaded)
+        ws.session.regions_changed.connect(self._regions_counted)
+        ws.session.changed.connect(self._status_changed)
+
+    def open(self, roots: Roots, case_id: str | None = None) -> None:
+        """Show the cases of some folders and, when it turns up, open one of them."""
+        self._wanted_id = case_id
+        self.files.open_roots(roots)
+
+    def _rows_added(self, _first: int, _last: int) -> None:
+        wanted, case = self._wanted_id, self.worklist.case(self._wanted_id or "")
+        if wanted is not None and case is not None:
+            self._wanted_id = None
+            self.switcher.open_case(wanted)
+
+    def close(self) -> None:
+        """Stop everything in the background and free the open case."""
+        self.opener.close()
+        self.ws.tasks.shutdown()
+        if self._remember:
+            geometry, docks = self.window.arrangement()
+            self.ws.settings.update("window", geometry=geometry, docks=docks)
+            self.ws.settings.save()
+
+    def _may_close(self) -> bool:
+        """Let the window close, now or after the user has decided about unsaved edits."""
+        if self._may_close_now:
+            return True
+        self.switcher.leave(self._close_window)
+        return self._may_close_now
+
+    def _close_window(self) -> None:
+        self._may_close_now = True
+        self.close()
+        self.window.close()
+
+    def _case_opened(self, case: Case | None) -> None:
+        self.window.setWindowTitle("CT Labeler" if case is None else f"{case.id} - CT Labeler")
+        if case is None:
+            return
+        data = self.ws.settings.data.views
+        panes = panes_for_case(case.phases, remembered_panes(data.phases, data.planes))
+        for index, pane in enumerate(panes):
+            self.ws.views.set_pane(index, phase=pane.phase, plane=pane.plane)
+
+    def _phase_loaded(self, phase: str) -> None:
+        volumes = self.ws.session.volumes
+        if len(volumes) == 1:
+            self.ws.views.fit(volumes[phase].grid, self.ws.views.view_size_px)
+        if self.ws.settings.data.views.auto_contrast:
+            auto_windows(self.ws, [phase])
+
+    def _mask_loaded(self, name: str) -> None:
+        if self.ws.selection.mask is None:
+            self.ws.selection.set_mask(name)
+
+    def _saved(self, _moment: object) -> None:
+        self.status.show_saved()
+        case = self.ws.session.case
+        if case is not None and {mask.name for mask in case.masks} != set(self.ws.session.masks):
+            self.worklist.reread(case.id)
+
+    def _conflict(self, mask: str, sentence: str) -> None:
+        self.status.show_save_error(sentence)
+        self.acts.save_copy(mask, sentence)
+
+    def _show_work(self, count: int) -> None:
+        if self.worklist.is_scanning:
+            self.status.show_progress("Looking for cases")
+        elif self.ws.session.case is not None and self.opener.is_loading:
+            self.status.show_progress(f"Reading {self.ws.session.case.id}")
+        else:
+            self.status.hide_progress()
+
+    def _regions_counted(self, name: str) -> None:
+        case = self.ws.session.case
+        if case is not None:
+            regions = self.ws.session.regions
+            self.worklist.set_region_counts(
+                case.id, {mask: len(index.regions) for mask, index in regions.items()}
+            )
+
+    def _status_changed(self, change: Change) -> None:
+        case = self.ws.session.case
+        if case is not None and any(value.field == "status" for value in change.values):
+            status = self.ws.session.annotations.get("status", "", "todo")
+            self.worklist.set_status(case.id, status)
+
+
+def _warm_up(context: TaskContext) -> None:
+    """Load the compiled kernels before the first slice needs them."""
+    rendering.warm_up()
+
+
+def _report_task_failure(error: Exception) -> None:
+    sys.excepthook(type(error), error, error.__traceback__)
+
+
+def create_application() -> QApplication:
+    """Make the Qt application with the program's look (or return the one there is)."""
+    existing = QApplication.instance()
+    if isinstance(existing, QApplication):
+        return existing
+    QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
+    QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
+    application = QApplication(["ct-labeler"])
+    application.setApplicationName("CT Labeler")
+    style.apply_style(application)
+    return application
+
+
+def run(
+    images: Path | None,
+    masks: Path | None = None,
+    reports: tuple[Path, ...] = (),
+    case_id: str | None = None,
+    layout: str | None = None,
+) -> int:
+    """Show the window until it is closed; returns the exit code.
+
+    Without ``images`` the folders of the last time are opened.
+    """
+    application = create_application()
+    program = Program()
+    _survive_exceptions(program)
+    settings = program.ws.settings
+    program.window.arrange(settings.data.window.geometry, settings.data.window.docks)
+    program.window.show()
+    if images is not None:
+        program.open(Roots(images, masks, reports, layout), case_id)
+    else:
+        last = last_roots(settings)
+        if last is not None:
+            program.open(last, case_id)
+    # Python sees Ctrl+C only when it gets to run; Qt's loop alone would never let it.
+    signal.signal(signal.SIGINT, lambda *_: program.window.close())
+    ticker = QTimer()
+    ticker.timeout.connect(lambda: None)
+    ticker.start(200)
+    return application.exec_()
+
+
+def _survive_exceptions(program: Program) -> None:
+    """Log what nobody caught and say it in the window, which goes on."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        log.error("unexpected", exc_info=(kind, error, trace))
+        program.status.show_error(
+            f"Something went wrong ({kind.__name__}: {error}). Nothing saved was lost."
+        )
+
+    sys.excepthook = hook

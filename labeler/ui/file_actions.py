@@ -1,0 +1,130 @@
+"""Binds the commands of menus "File", "Case" and "Help"."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import QObject, pyqtSignal
+from PyQt5.QtWidgets import QDialog, QMessageBox, QWidget
+
+from labeler import __version__
+from labeler.storage.cases import set_phase_override
+from labeler.storage.errors import SaveError
+from labeler.ui.case_switcher import CaseSwitcher
+from labeler.ui.commands import Commands
+from labeler.ui.keys_dialog import KeysDialog
+from labeler.ui.open_dialog import OpenDialog
+from labeler.ui.phases_dialog import PhasesDialog
+from labeler.ui.settings_dialog import SettingsDialog
+from labeler.workflows.open_folder import Roots, Worklist
+from labeler.workflows.recent_folders import remember_roots
+from labeler.workflows.review_case import set_status
+from labeler.workflows.save_case import CaseSaver
+from labeler.workflows.workspace import Workspace
+
+ABOUT = """<h3>CT Labeler {version}</h3>
+<p>Label, review and correct masks of multi-phase CT.</p>
+<p>For research. Not a medical device; not for diagnosis or treatment.</p>
+<p>Licence: GNU General Public License, version 3 or later.</p>"""
+
+
+class FileActions(QObject):
+    """Folders, cases, settings and help.
+
+    Signals
+    -------
+    refused
+        Why something was not done.
+    """
+
+    refused = pyqtSignal(str)
+
+    def __init__(
+        self,
+        ws: Workspace,
+        commands: Commands,
+        worklist: Worklist,
+        switcher: CaseSwitcher,
+        saver: CaseSaver,
+        window: QWidget,
+    ) -> None:
+        super().__init__(window)
+        self._ws = ws
+        self._commands = commands
+        self._worklist = worklist
+        self._switcher = switcher
+        self._saver = saver
+        self._window = window
+        commands.bind("file.open", self._open)
+        commands.bind("file.save", lambda: saver.save())
+        commands.bind("file.settings", self._settings)
+        commands.bind("file.quit", window.close)
+        commands.bind("case.next", lambda: switcher.go(1))
+        commands.bind("case.previous", lambda: switcher.go(-1))
+        commands.bind("case.done", switcher.finish_case)
+        commands.bind("case.flag", self._flag)
+        commands.bind("case.phases", self._phases)
+        commands.bind("help.keys", self._keys)
+        commands.bind("help.about", self._about)
+        ws.session.case_opened.connect(self._show_flag)
+        ws.session.changed.connect(self._show_flag)
+
+    def open_roots(self, roots: Roots) -> None:
+        """Show the cases of some folders and remember these."""
+        remember_roots(self._ws.settings, roots)
+        self._switcher.open_roots(roots)
+
+    def set_case_status(self, case_id: str, status: str) -> None:
+        """Set the status of the open case, or say that another one has to be opened."""
+        case = self._ws.session.case
+        if case is None or case.id != case_id:
+            self.refused.emit("Open the case to change its status.")
+        elif self._ws.session.read_only_reason:
+            self.refused.emit(self._ws.session.read_only_reason)
+        else:
+            set_status(self._ws, status)
+
+    def _open(self) -> None:
+        dialog = OpenDialog(self._ws, self._worklist.roots, self._window)
+        try:
+            if dialog.exec_() == QDialog.Accepted:
+                self.open_roots(dialog.roots())
+        finally:
+            dialog.deleteLater()
+
+    def _settings(self) -> None:
+        dialog = SettingsDialog(self._ws, self._commands, self._window)
+        dialog.exec_()
+        dialog.deleteLater()
+
+    def _keys(self) -> None:
+        dialog = KeysDialog(self._commands, self._ws.settings.data.mouse.profile, self._window)
+        dialog.exec_()
+        dialog.deleteLater()
+
+    def _about(self) -> None:
+        QMessageBox.about(self._window, "About CT Labeler", ABOUT.format(version=__version__))
+
+    def _flag(self, flagged: bool) -> None:
+        case = self._ws.session.case
+        if case is not None:
+            self.set_case_status(case.id, "flagged" if flagged else "in progress")
+        self._show_flag()
+
+    def _show_flag(self, *_: object) -> None:
+        session = self._ws.session
+        flagged = session.case is not None and session.annotations.get("status", "") == "flagged"
+        self._commands.action("case.flag").setChecked(flagged)
+
+    def _phases(self) -> None:
+        case = self._ws.session.case
+        if case is None:
+            self.refused.emit("Open a case first.")
+            return
+        dialog = PhasesDialog(case, self._window)
+        try:
+            if dialog.exec_() == QDialog.Accepted and dialog.assignment():
+                set_phase_override(case, dialog.assignment())
+                self._switcher.reopen_case()
+        except SaveError as error:
+            self.refused.emit(str(error))
+        finally:
+            dialog.deleteLater()

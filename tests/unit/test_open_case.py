@@ -1,0 +1,166 @@
+"""Opening cases: what arrives, what is refused, and what a quick change of mind drops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from labeler.core.labels import LabelTable
+from labeler.state.selection import Selection
+from labeler.state.session import Session
+from labeler.state.settings import Settings
+from labeler.state.tasks import TaskRunner
+from labeler.state.view_memory import restored_views
+from labeler.storage.locations import bundled_folder
+from labeler.workflows.open_case import CaseOpener
+from labeler.workflows.open_folder import Roots, Worklist
+from labeler.workflows.regions import RegionUpdater
+from labeler.workflows.workspace import Workspace
+from tests.cases_on_disk import SHAPE_IJK, affine, labels_ijk, write_case, write_image
+
+
+class Bench:
+    """Everything behind the window, without a window."""
+
+    def __init__(self, folder):
+        settings = Settings(folder / "settings.toml", bundled_folder("config") / "settings.toml")
+        self.ws = Workspace(
+            Session(LabelTable(), 2**20),
+            Selection(20.0),
+            restored_views(settings),
+            settings,
+            TaskRunner(),
+        )
+        self.worklist = Worklist(self.ws.tasks)
+        self.opener = CaseOpener(self.ws, self.worklist, None)
+        self.updater = RegionUpdater(self.ws.session, self.ws.tasks)
+
+    def scan(self, root, qtbot):
+        with qtbot.waitSignal(self.worklist.scanned):
+            self.worklist.open_roots(Roots(root / "images", root / "masks"))
+
+    def open(self, case_id, qtbot):
+        with qtbot.waitSignal(self.opener.loaded):
+            self.opener.open(case_id)
+        qtbot.waitUntil(lambda: self.ws.tasks.pending_count == 0)
+
+
+@pytest.fixture
+def bench(qapp, tmp_path):
+    bench = Bench(tmp_path / "config")
+    yield bench
+    bench.opener.close()
+    bench.ws.tasks.shutdown()
+
+
+def test_phases_masks_and_regions_arrive(bench, qtbot, tmp_path):
+    write_case(tmp_path, "A")
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    session = bench.ws.session
+    assert set(session.volumes) == {"NC", "ART", "PV", "DL"}
+    assert list(session.masks) == ["draft"]
+    regions = session.regions["draft"].regions
+    assert sorted(region.label for region in regions.values()) == [1, 11, 11]
+    largest = max(regions.values(), key=lambda region: region.voxels)
+    assert largest.hu["PV"].mean == pytest.approx(111)
+    assert largest.hu["PV"].sd == 0
+    assert not session.problems
+
+
+def test_truncated_phase_is_named_and_the_rest_is_usable(bench, qtbot, tmp_path):
+    write_case(tmp_path, "A")
+    broken = tmp_path / "images" / "A" / "ART.nii.gz"
+    broken.write_bytes(broken.read_bytes()[:-400])
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    session = bench.ws.session
+    assert set(session.volumes) == {"NC", "PV", "DL"}
+    assert "ART.nii.gz" in session.problems["phase:ART"]
+    assert set(session.regions["draft"].phases) == {"NC", "PV", "DL"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "matrix", "word"),
+    [
+        ((SHAPE_IJK[0] + 1, *SHAPE_IJK[1:]), affine(), "41x36x16"),
+        (SHAPE_IJK, affine(200.0), "198.5 mm"),
+        (SHAPE_IJK, affine(0.0, (2.0, 2.0, 5.0)), "elsewhere"),
+    ],
+)
+def test_mask_on_no_phases_grid_is_refused_with_the_reason(
+    bench, qtbot, tmp_path, shape, matrix, word
+):
+    write_case(tmp_path, "A")
+    write_image(tmp_path / "masks" / "A" / "wrong.nii.gz", np.ones(shape, np.uint8), matrix)
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    assert list(bench.ws.session.masks) == ["draft"]
+    sentence = bench.ws.session.problems["mask:wrong"]
+    assert "wrong.nii.gz is refused" in sentence
+    assert word in sentence
+
+
+def test_small_rounding_of_the_affine_is_accepted(bench, qtbot, tmp_path):
+    write_case(tmp_path, "A")
+    write_image(tmp_path / "masks" / "A" / "near.nii.gz", labels_ijk(), affine(0.04))
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    assert sorted(bench.ws.session.masks) == ["draft", "near"]
+
+
+def test_opening_another_case_drops_the_first(bench, qtbot, tmp_path):
+    write_case(tmp_path, "A")
+    write_case(tmp_path, "B", phases=("PV",))
+    bench.scan(tmp_path, qtbot)
+    loaded = []
+    bench.ws.session.volume_loaded.connect(
+        lambda phase: loaded.append((bench.ws.session.case.id, phase))
+    )
+    bench.opener.open("A")
+    bench.open("B", qtbot)
+    assert bench.ws.session.case.id == "B"
+    assert [phase for case, phase in loaded if case == "B"] == ["PV"]
+    assert list(bench.ws.session.volumes) == ["PV"]
+    assert bench.ws.session.volumes["PV"].array.shape == SHAPE_IJK[::-1]
+
+
+def test_neighbours_are_read_ahead_and_shown_from_memory(bench, qtbot, tmp_path):
+    for case_id in ("A", "B"):
+        write_case(tmp_path, case_id)
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    first = bench.ws.session.volumes["PV"]
+    bench.open("B", qtbot)
+    bench.open("A", qtbot)
+    assert bench.ws.session.volumes["PV"] is first
+
+
+def test_a_changed_file_is_read_again(bench, qtbot, tmp_path):
+    for case_id in ("A", "B"):
+        write_case(tmp_path, case_id)
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    write_image(
+        tmp_path / "images" / "B" / "PV.nii.gz", np.full(SHAPE_IJK, 7, np.int16), affine()
+    )
+    bench.open("B", qtbot)
+    assert bench.ws.session.volumes["PV"].array.max() == 7
+
+
+def test_a_second_window_gets_the_case_read_only(bench, qtbot, tmp_path, qapp):
+    write_case(tmp_path, "A")
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    other = Bench(tmp_path / "other")
+    try:
+        other.scan(tmp_path, qtbot)
+        other.open("A", qtbot)
+        assert other.ws.session.read_only_reason
+        bench.opener.close()
+        other.opener.close()
+        other.open("A", qtbot)
+        assert other.ws.session.read_only_reason is None
+    finally:
+        other.opener.close()
+        other.ws.tasks.shutdown()
