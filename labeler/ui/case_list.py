@@ -71,6 +71,7 @@ class CaseList(QWidget):
         self._dress()
         self._lay_out()
         self._connect()
+        self._collect_texts()
         self._show_counts()
 
     @property

@@ -21,6 +21,9 @@ CASE_ROLE = int(Qt.UserRole)
 COUNT_ROLE = CASE_ROLE + 1
 CURRENT_ROLE = CASE_ROLE + 2
 
+#: A shorter word is no status: "d" shall not find everything that is to do.
+MIN_STATUS_LETTERS = 3
+
 
 class CaseTable(QAbstractListModel):
     """Rows of the worklist that fit the search and the chosen status.
@@ -81,7 +84,7 @@ class CaseTable(QAbstractListModel):
     def set_filter(self, status: str | None, text: str) -> None:
         """Show only cases of a status (``None``: any) that hold every word of ``text``."""
         self._status = status
-        self._words = tuple(text.casefold().split())
+        self._words = tuple(text.casefold().replace("to do", "todo").split())
         self.beginResetModel()
         self._rows = [row for row in range(len(self._worklist)) if self._fits(row)]
         self.endResetModel()
@@ -104,9 +107,11 @@ class CaseTable(QAbstractListModel):
             return False
         if not self._words:
             return True
-        text = f"{case.id}\n{STATUS_TEXTS.get(case.status, case.status)}".casefold()
-        text += self._report_texts.get(case.id, "")
-        return all(word in text for word in self._words)
+        text = f"{case.id.casefold()}\n{self._report_texts.get(case.id, '')}"
+        return all(
+            word in text or (len(word) >= MIN_STATUS_LETTERS and word in case.status)
+            for word in self._words
+        )
 
     def _position(self, worklist_row: int) -> int | None:
         place = bisect.bisect_left(self._rows, worklist_row)

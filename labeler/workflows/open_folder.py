@@ -124,7 +124,7 @@ class Worklist(QObject):
         self._wanted = [case.id for case in visible]
         unknown = [case for case in visible if not case.is_inspected]
         if unknown:
-            self._tasks.submit("io", "inspect", _inspect_all, unknown, received=self.update_case)
+            self._tasks.submit("io", "inspect", _inspect_all, unknown, received=self._inspected)
         self._count_when_idle(self._tasks.pending_count)
 
     def update_case(self, case: Case) -> None:
@@ -133,6 +133,12 @@ class Worklist(QObject):
         if row is not None and self._cases[row] != case:
             self._cases[row] = case
             self.row_changed.emit(row)
+
+    def _inspected(self, case: Case) -> None:
+        """Take what the headers say; the status may have changed since they were asked for."""
+        now = self.case(case.id)
+        if now is not None:
+            self.update_case(replace(case, status=now.status))
 
     def set_status(self, case_id: str, status: str) -> None:
         """Show another status for a case (the sidecar is written elsewhere)."""
