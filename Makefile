@@ -34,9 +34,13 @@ test-real: env ## on real scans, from CT_LABELER_DATA
 	@scripts/system-libs qt rendering
 	$(PYTEST) -m real -rs
 
-coverage: env ## which lines the tests of `make test` reach; pages in out/coverage/
+# In an environment of its own: numba loads the coverage package wherever it finds it, which costs
+# every start of the program 70 ms.
+coverage: ## which lines the tests of `make test` reach; pages in out/coverage/
+	@scripts/env .venv-coverage requirements.lock
 	@scripts/system-libs qt
-	$(PYTEST) --numprocesses 2 -m "not slow and not real" \
+	@.venv-coverage/bin/python -m pip install --quiet pytest-cov
+	$(OFFSCREEN) .venv-coverage/bin/python -m pytest --numprocesses 2 -m "not slow and not real" \
 		--cov --cov-report term --cov-report html:out/coverage
 
 bench: ## the figures, each against its baseline; table here, JSON in out/
