@@ -63,7 +63,7 @@ def make_mask(name: str, grid: Grid) -> Mask:
 #: PV is the grid of the masks; ART has thicker slices, NC another spacing and place.
 GRIDS = {
     "NC": make_grid((40, 50, 50), (2.0, 2.0, 3.0), (1.0, -2.0, 1.2)),
-    "ART": make_grid((24, 60, 60), (2.0, 2.0, 5.0)),
+    "ART": make_grid((24, 60, 60), (2.0, 2.0, 5.0), (0.0, 0.0, 0.5)),
     "PV": make_grid((48, 60, 60), (2.0, 2.0, 2.5)),
 }
 

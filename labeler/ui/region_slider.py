@@ -130,10 +130,12 @@ class RegionSlider(QWidget):
             self.update()
 
     def set_slice(self, index: int) -> None:
-        """Put the handle at a slice."""
-        if index != self._slice:
-            self._slice = index
-            self.update()
+        """Put the handle at a slice.
+
+        Asks for no repaint: the view below changes as well and paints its children, and two
+        requests would make Qt paint the view twice.
+        """
+        self._slice = index
 
     def set_marks(self, marks: Iterable[SliderMark]) -> None:
         """Set where regions are."""

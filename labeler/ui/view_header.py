@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,13 +70,12 @@ class ViewHeader(QAbstractButton):
         return self._place
 
     def show_pane(self, pane: Pane, place: str) -> None:
-        """Set what the view shows; cheap when nothing changed."""
+        """Set what the view shows; like the slider without asking for a repaint of its own."""
         if (pane, place) == (self._pane, self._place):
             return
         self._pane, self._place = pane, place
         self.setAccessibleName(f"{pane.phase} {place}")
         self.resize(self.sizeHint())
-        self.update()
 
     def set_choices(self, choices: Sequence[PhaseChoice], *, is_shifted: bool = False) -> None:
         """Set the phases of the menu, and whether the present one has a shift to take back."""
@@ -111,7 +111,9 @@ class ViewHeader(QAbstractButton):
     def sizeHint(self) -> QSize:
         first = text_size(self._pane.phase, PHASE_PX, bold=True)
         title = text_size(PHASE_TITLES.get(self._pane.phase, ""), DETAIL_PX)
-        second = text_size(self._place, DETAIL_PX)
+        # as wide for slice 9 as for slice 10, so that scrolling does not resize the button
+        digits = max((len(number) for number in re.findall(r"\d+", self._place)), default=0)
+        second = text_size(re.sub(r"\d+", "0" * digits, self._place), DETAIL_PX)
         width = max(first.width() + scaled(6) + title.width(), second.width())
         height = first.height() + second.height()
         return QSize(int(width) + 2 * scaled(8), int(height) + scaled(8))

@@ -59,6 +59,7 @@ def draw_text(
     return QSizeF(width, height)
 
 
+@lru_cache(maxsize=512)
 def text_size(text: str, size_px: float = TEXT_PX, *, bold: bool = False) -> QSizeF:
     """Size of the box in which :func:`draw_text` draws a text."""
     metrics = QFontMetricsF(text_font(size_px, bold=bold))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from PyQt5.QtGui import QColor
 
@@ -76,6 +77,7 @@ def region_lines(region: Region, label: Label, phase: str) -> tuple[str, ...]:
     return (first,) if hu is None else (first, f"{formats.whole(hu.mean)} ± {hu.sd:.0f} HU")
 
 
+@lru_cache(maxsize=64)
 def readable_colour(colour: str) -> str:
     """A label's colour, light enough to be read as text on black."""
     lifted = QColor(colour)

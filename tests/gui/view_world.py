@@ -34,7 +34,7 @@ class World:
         return self.grid.views[index]
 
 
-def make_world(qtbot, folder: Path, *, size=(640, 480), opened: bool = True) -> World:
+def make_world(qtbot, folder: Path, *, size=(643, 483), opened: bool = True) -> World:
     """Make a window with four views; ``opened``: with a case in it."""
     ws = make_workspace(folder)
     commands = Commands({})
