@@ -9,13 +9,14 @@ import logging
 import signal
 import sys
 from functools import partial
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
 
 from PyQt5.QtCore import QObject, Qt, QTimer
 from PyQt5.QtWidgets import QApplication
 
-from labeler.core import rendering
+from labeler.core.warm_up import warm_up
 from labeler.state.pane_choice import panes_for_case, remembered_panes
 from labeler.state.selection import Selection
 from labeler.state.session import Change, Session
@@ -25,7 +26,7 @@ from labeler.state.view_memory import ViewMemory, restored_views
 from labeler.storage.cache import VolumeCache
 from labeler.storage.cases import Case
 from labeler.storage.label_files import load_label_table
-from labeler.storage.locations import bundled_folder, user_config_folder
+from labeler.storage.locations import bundled_folder, user_config_folder, user_local_folder
 from labeler.ui import style
 from labeler.ui.case_list import CaseList
 from labeler.ui.case_switcher import CaseSwitcher
@@ -34,6 +35,7 @@ from labeler.ui.commands import Commands
 from labeler.ui.file_actions import FileActions
 from labeler.ui.main_window import MainWindow, Panel
 from labeler.ui.mask_panel import MaskPanel
+from labeler.ui.qt_messages import log_qt_messages
 from labeler.ui.region_actions import RegionActions
 from labeler.ui.region_list import RegionList
 from labeler.ui.region_panel import RegionPanel
@@ -47,6 +49,7 @@ from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.open_folder import Roots, Worklist
 from labeler.workflows.recent_folders import last_roots
 from labeler.workflows.regions import RegionUpdater
+from labeler.workflows.review_case import jump_to_region
 from labeler.workflows.save_case import CaseSaver
 from labeler.workflows.workspace import Workspace
 
@@ -169,6 +172,25 @@ class Program(QObject):
             self._wanted_id = None
             self.switcher.open_case(wanted)
 
+    def has_settled(self) -> bool:
+        """Whether everything the window has to show of the chosen case is there."""
+        session, tasks = self.ws.session, self.ws.tasks
+        return not (
+            self._wanted_id is not None
+            or self.worklist.is_scanning
+            or self.opener.is_loading
+            or tasks.is_pending_where(lambda key: key == "reports" or _is_showing_task(key))
+            or set(session.masks) - set(session.regions)
+        )
+
+    def select_region(self, number: int) -> bool:
+        """Jump to the ``number``-th region of the list; whether there is one."""
+        refs = list(self.regions.table.refs())
+        if not 1 <= number <= len(refs):
+            return False
+        jump_to_region(self.ws, refs[number - 1])
+        return True
+
     def close(self) -> None:
         """Stop everything in the background and free the open case."""
         self.opener.close()
@@ -243,9 +265,14 @@ class Program(QObject):
             self.worklist.set_status(case.id, status)
 
 
+def _is_showing_task(key: object) -> bool:
+    """Whether a task's result is part of the picture of the open case."""
+    return isinstance(key, tuple) and key[0] in ("case", "regions")
+
+
 def _warm_up(context: TaskContext) -> None:
     """Load the compiled kernels before the first slice needs them."""
-    rendering.warm_up()
+    warm_up(context.check)
 
 
 def _report_task_failure(error: Exception) -> None:
@@ -276,6 +303,8 @@ def run(
 
     Without ``images`` the folders of the last time are opened.
     """
+    log_qt_messages()
+    _log_to_file()
     application = create_application()
     program = Program()
     _survive_exceptions(program)
@@ -294,6 +323,20 @@ def run(
     ticker.timeout.connect(lambda: None)
     ticker.start(200)
     return application.exec_()
+
+
+def _log_to_file() -> None:
+    """Keep the last messages in the user's folder, for reports of errors; no patient data."""
+    folder = user_local_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(folder / "log.txt", maxBytes=2**20, backupCount=1)
+    except OSError as error:
+        log.warning("no log file: %s", error)
+        return
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger().setLevel(logging.INFO)
 
 
 def _survive_exceptions(program: Program) -> None:

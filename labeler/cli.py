@@ -131,7 +131,7 @@ def example(folder: Path, count: int, seed: int, anatomy: tuple[Path, Path] | No
 
     Makes DIR/images, DIR/masks and DIR/reports; equal seeds give equal files.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if os.path.exists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
         raise _BadInput(f"{folder} is there already; name a new or an empty folder.")
     from inference.phantom.writing import write_examples
 
@@ -267,12 +267,17 @@ def snapshot(
     size: tuple[int, int],
     region: int | None,
     perspective: str,
-) -> int:
+) -> None:
     """Draw the real window off screen to a PNG file."""
     case = _find_case(_scan(images, masks, layout), case_id)
-    from labeler import app
+    from labeler import offscreen
 
-    return app.snapshot(images, masks, reports, case.id, out, size, region, perspective, layout)
+    try:
+        offscreen.snapshot(images, masks, reports, case.id, out, size, region, perspective, layout)
+    except offscreen.SnapshotError as error:
+        raise _BadInput(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error}.") from error
 
 
 @cli.command()
@@ -301,9 +306,9 @@ def check(images: Path, masks: Path | None, layout: str | None) -> int:
 
 
 def _check_folders(images: Path, masks: Path | None) -> None:
-    if not images.exists():
+    if not os.path.exists(images):
         raise _BadInput(f"{images} does not exist.")
-    if masks is not None and not masks.is_dir():
+    if masks is not None and not os.path.isdir(masks):
         raise _BadInput(f"The mask folder {masks} does not exist.")
 
 

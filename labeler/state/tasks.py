@@ -134,6 +134,10 @@ class TaskRunner(QObject):
         """Whether a task of this key is waiting, running or undelivered."""
         return key in self._tasks
 
+    def is_pending_where(self, wanted: Callable[[Hashable], bool]) -> bool:
+        """Whether any task whose key fulfils ``wanted`` is pending."""
+        return any(wanted(key) for key in self._tasks)
+
     @property
     def pending_count(self) -> int:
         return len(self._tasks)
