@@ -257,7 +257,8 @@ def test_only_views_that_show_the_changed_box_repaint(world, qtbot):
         i, j, k = pv.grid.nearest_ijk((0, 0, z_mm))
         box = Box((k - 1, j, i), (k + 2, j + 4, i + 4))
         before = pv.array[box.slices]
-        return lambda: session.apply(Edit("Test", (Patch.between("draft", box, before, before ^ 1),)))
+        patch = Patch.between("draft", box, before, before ^ 1)
+        return lambda: session.apply(Edit("Test", (patch,)))
 
     assert painted(world, qtbot, edit_at(2.0)) == ["view0", "view1", "view2"]
     assert painted(world, qtbot, edit_at(30.0)) == []
