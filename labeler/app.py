@@ -161,6 +161,13 @@ class Program(QObject):
         ws.session.regions_changed.connect(self._regions_counted)
         ws.session.changed.connect(self._status_changed)
 
+    def show(self) -> None:
+        """Show the window where it was the last time; keys go to the views."""
+        data = self.ws.settings.data.window
+        self.window.arrange(data.geometry, data.docks)
+        self.window.show()
+        self.views.active_view.setFocus()
+
     def open(self, roots: Roots, case_id: str | None = None) -> None:
         """Show the cases of some folders and, when it turns up, open one of them."""
         self._wanted_id = case_id
@@ -309,8 +316,7 @@ def run(
     program = Program()
     _survive_exceptions(program)
     settings = program.ws.settings
-    program.window.arrange(settings.data.window.geometry, settings.data.window.docks)
-    program.window.show()
+    program.show()
     if images is not None:
         program.open(Roots(images, masks, reports, layout), case_id)
     else:

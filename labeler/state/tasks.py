@@ -90,6 +90,7 @@ class TaskRunner(QObject):
             for lane, threads in LANE_THREADS.items()
         }
         self._tasks: dict[Hashable, _Task] = {}
+        self._is_down = False
         self._relay.connect(self._deliver, Qt.QueuedConnection)
 
     def submit(
@@ -106,8 +107,11 @@ class TaskRunner(QObject):
         """Run ``function(context, *args)`` in a lane; call back in the main thread.
 
         ``received`` gets each part the task sends, in order, before ``done`` or ``failed``. A
-        waiting or running task of the same key is cancelled.
+        waiting or running task of the same key is cancelled. After :meth:`shutdown` nothing is
+        run any more.
         """
+        if self._is_down:
+            return
         self.cancel(key)
         task = _Task(key, TaskContext(), done, failed, progress, received)
         task.context._on_progress = lambda fraction, text: self._send(
@@ -144,6 +148,7 @@ class TaskRunner(QObject):
 
     def shutdown(self) -> None:
         """Cancel everything and wait for the threads to end."""
+        self._is_down = True
         self.cancel_where(lambda key: True)
         for lane in self._lanes.values():
             lane.shutdown(wait=True, cancel_futures=True)

@@ -117,3 +117,11 @@ def test_shutdown_waits_for_running_tasks(qapp):
     assert started.wait(10)
     tasks.shutdown()
     assert ended.is_set()
+
+
+def test_nothing_is_run_after_shutdown(qapp):
+    tasks, ran = TaskRunner(), []
+    tasks.shutdown()
+    tasks.submit("io", "a", lambda context: ran.append(1))
+    assert tasks.pending_count == 0
+    assert not ran
