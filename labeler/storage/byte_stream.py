@@ -7,7 +7,6 @@ reading can be watched and stopped.
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 import numpy.typing as npt
 import xxhash
-from isal import igzip, igzip_lib, isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from labeler.storage.atomic import Fingerprint, unreadable
 from labeler.storage.errors import ImageError
@@ -35,6 +34,8 @@ _MAX_DEFLATE_RATIO = 1032
 _SPARE_BYTES = 4096
 #: Small enough to stay in the cache of a core until it is put where it belongs.
 _PIECE_BYTES = 2**20
+_PACKED_PIECE_BYTES = 256 * 2**10
+_GZIP_WBITS = 31
 
 
 Packing = Literal["none", "gzip", "zlib", "detect"]
@@ -83,11 +84,9 @@ class ByteStream:
         except OSError as error:
             raise unreadable(path, error) from error
         self.packing = packing
-        self._bytes: io.RawIOBase | io.BufferedIOBase = self._raw
-        if packing == "gzip":
-            self._bytes = igzip.IGzipFile(fileobj=self._raw, mode="rb")
-        elif packing == "zlib":
-            self._bytes = _ZlibFile(self._raw)
+        self._bytes: io.RawIOBase = self._raw
+        if packing != "none":
+            self._bytes = _Unpacker(self._raw, is_gzip=packing == "gzip")
 
     def __enter__(self) -> ByteStream:
         return self
@@ -98,8 +97,6 @@ class ByteStream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._bytes is not self._raw:
-            self._bytes.close()
         self._raw.close()
 
     def check_can_hold(self, nbytes: int) -> None:
@@ -140,8 +137,8 @@ class ByteStream:
                     raise EOFError
                 filled += count
         except EOFError:
-            raise ImageError(f"{self.path.name} is truncated: the file ends too early.") from None
-        except (_UnpackError, gzip.BadGzipFile, OSError) as error:
+            raise self._truncated() from None
+        except (_UnpackError, OSError) as error:
             raise self._damaged(error) from error
 
     def finish(self) -> None:
@@ -153,21 +150,19 @@ class ByteStream:
             When the checksum is wrong or much more data follows.
         """
         try:
-            spare = len(self._bytes.read(_SPARE_BYTES + 1) or b"")
+            spare = 0
+            while spare <= _SPARE_BYTES and (more := self._bytes.read(_SPARE_BYTES)):
+                spare += len(more)
         except EOFError:
-            raise ImageError(f"{self.path.name} is truncated: the file ends too early.") from None
-        except gzip.BadGzipFile as error:
-            # The stream was complete and its checksum right: only then a next one is looked for.
-            if "Not a gzipped file" not in str(error):
-                raise self._damaged(error) from error
-            self.notes.append(f"Bytes that belong to no image follow in {self.path.name}.")
-            return
+            raise self._truncated() from None
         except (_UnpackError, OSError) as error:
             raise self._damaged(error) from error
         if spare > _SPARE_BYTES:
             raise ImageError(f"{self.path.name} holds more data than its header describes.")
         if spare:
             self.notes.append(f"{spare} bytes that belong to no image follow in {self.path.name}.")
+        if isinstance(self._bytes, _Unpacker) and self._bytes.has_garbage:
+            self.notes.append(f"Bytes that belong to no image follow in {self.path.name}.")
 
     def fingerprint(self) -> Fingerprint:
         """Name the stored bytes that were read; reads what is left of the file.
@@ -183,33 +178,60 @@ class ByteStream:
         except OSError as error:
             raise self._damaged(error) from error
 
+    def _truncated(self) -> ImageError:
+        return ImageError(f"{self.path.name} is truncated: the file ends too early.")
+
     def _damaged(self, error: Exception) -> ImageError:
         if isinstance(error, OSError) and error.errno:
             return unreadable(self.path, error)
         return ImageError(f"{self.path.name} is damaged: its compressed data cannot be unpacked.")
 
 
-class _ZlibFile(io.RawIOBase):
-    """Unpacks a zlib stream; ends with EOFError when the stream does not."""
+class _Unpacker(io.RawIOBase):
+    """Unpacks a gzip file, which may have several members, or a zlib stream; checks checksums.
 
-    def __init__(self, packed: io.FileIO) -> None:
+    Reading ends with EOFError when the packed bytes do before the stream does.
+    """
+
+    def __init__(self, packed: io.FileIO, *, is_gzip: bool) -> None:
         self._packed = packed
-        self._unpacker = isal_zlib.decompressobj()
+        self._wbits = _GZIP_WBITS if is_gzip else isal_zlib.MAX_WBITS
+        self._stream = isal_zlib.decompressobj(self._wbits)
+        self._pending = b""
+        self._is_over = False
+        self.has_garbage = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer)
-        while not self._unpacker.eof:
-            packed = self._unpacker.unconsumed_tail or self._packed.read(_PIECE_BYTES)
+        while not self._is_over:
+            if self._stream.eof:
+                self._begin_next_member()
+                continue
+            packed = self._stream.unconsumed_tail or self._next_piece()
             if not packed:
                 raise EOFError
-            unpacked = self._unpacker.decompress(packed, len(view))
+            unpacked = self._stream.decompress(packed, len(view))
             if unpacked:
                 view[: len(unpacked)] = unpacked
                 return len(unpacked)
         return 0
+
+    def _next_piece(self) -> bytes:
+        piece, self._pending = self._pending, b""
+        return piece or self._packed.read(_PACKED_PIECE_BYTES)
+
+    def _begin_next_member(self) -> None:
+        """Find the member behind the one that ended; zeros may stand between."""
+        rest = self._stream.unused_data.lstrip(b"\0")
+        while len(rest) < len(GZIP_MAGIC) and (more := self._next_piece()):
+            rest = (rest + more).lstrip(b"\0")
+        if self._wbits == _GZIP_WBITS and rest.startswith(GZIP_MAGIC):
+            self._stream, self._pending = isal_zlib.decompressobj(self._wbits), rest
+        else:
+            self._is_over, self.has_garbage = True, bool(rest)
 
 
 class _HashingFile(io.FileIO):

@@ -172,7 +172,7 @@ def _dtype(name: str, fields: nib.Nifti1Header) -> np.dtype[Any]:
     code = int(fields["datatype"])
     try:
         dtype = np.dtype(fields.get_data_dtype())
-    except HeaderDataError as error:
+    except (HeaderDataError, KeyError) as error:
         raise ImageError(f"{name} is damaged: data type {code} is not known.") from error
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         kind = "colours" if dtype.names else "numbers"
