@@ -41,10 +41,9 @@ def write_nifti(path: Path, array_ijk, affine=None, **fields) -> Path:
     """Write with nibabel, values unscaled; ``fields`` overwrite entries of the header."""
     array = np.asarray(array_ijk)
     kind = fields.pop("kind", nib.Nifti1Image)
-    image = kind(array, np.diag([1.0, 1.0, 2.0, 1.0]) if affine is None else affine)
-    image.header.set_data_dtype(fields.pop("dtype", array.dtype))
-    extensions = fields.pop("extensions", ())
-    image.header.extensions.extend(extensions)
+    affine = np.diag([1.0, 1.0, 2.0, 1.0]) if affine is None else affine
+    image = kind(array, affine, dtype=array.dtype)
+    image.header.extensions.extend(fields.pop("extensions", ()))
     image.to_filename(path)
     if fields:
         change_header(path, **fields)
