@@ -13,6 +13,18 @@ for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
 print(*sys.modules)
 """
 
+OPEN_WINDOW = """
+import sys
+from labeler.app import Program, create_application
+application = create_application()
+program = Program(remember=False)
+program.window.show()
+application.processEvents()
+assert program.window.isVisible()
+print(*sys.modules)
+program.close()
+"""
+
 
 def loaded(program: str) -> set[str]:
     """Run a program that prints its modules last; return them."""
@@ -35,3 +47,11 @@ def test_no_widgets_below_ui(package):
     modules = loaded(IMPORT_ALL.format(package=package))
     assert "PyQt5.QtCore" in modules
     assert "PyQt5.QtWidgets" not in modules
+
+
+def test_window_opens_without_what_starts_slowly():
+    modules = loaded(OPEN_WINDOW)
+    assert {"labeler.ui.main_window", "PyQt5.QtWidgets"} <= modules
+    assert not modules & {"torch", "monai", "openvino", "pandas", "vtk", "vtkmodules.all"}
+    # readers, plots and terminal: loaded by those who need them, when they do
+    assert not modules & {"SimpleITK", "pydicom", "nibabel", "pyqtgraph", "rich"}
