@@ -70,7 +70,7 @@ def dot_icon(colour: str, side_px: int = 8) -> QIcon:
 
 def _icon(side_px: int, paint: Callable[[QPainter, QRectF], None]) -> QIcon:
     """Return a square icon, sharp on the densest screen, drawn by ``paint(painter, box)``."""
-    ratio = QApplication.instance().devicePixelRatio()  # type: ignore[union-attr]
+    ratio = QApplication.instance().devicePixelRatio()
     side = style.scaled(side_px)
     pixmap = QPixmap(QSize(side, side) * ratio)
     pixmap.setDevicePixelRatio(ratio)

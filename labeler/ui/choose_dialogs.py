@@ -34,9 +34,13 @@ class LabelDialog(Dialog):
         self._picker = LabelPicker(labels, current, self)
         self.content.addWidget(self._picker)
         self._picker.chosen.connect(self.accept)
-        self._picker.current_changed.connect(lambda value: self.ok.setEnabled(bool(value)))
+        self._picker.current_changed.connect(self._show_current)
         self._picker.setFocus()
         self.resize(style.scaled(320), style.scaled(400))
+
+    def _show_current(self, value: int) -> None:
+        assert self.ok is not None
+        self.ok.setEnabled(bool(value))
 
     @property
     def value(self) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import numpy as np
 import numpy.typing as npt
 from PyQt5.QtGui import QKeySequence
 
@@ -38,7 +37,8 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 def place(ras: npt.ArrayLike) -> str:
     """Write a RAS point: ``-41.2 R  88.5 A  -213.0 S mm`` (with real minus signs)."""
-    parts = [f"{_signed(f'{v:.1f}')} {axis}" for v, axis in zip(_floats(ras), "RAS", strict=True)]
+    values = np.asarray(ras, dtype=np.float64).tolist()
+    parts = [f"{_signed(f'{v:.1f}')} {axis}" for v, axis in zip(values, "RAS", strict=True)]
     return "  ".join(parts) + " mm"
 
 
@@ -46,10 +46,6 @@ def key(sequence: QKeySequence) -> str:
     """Write a key as it stands on keyboards: ``Ctrl+Enter``."""
     text: str = sequence.toString(QKeySequence.NativeText)
     return text.replace("Return", "Enter").replace("PgDown", "PgDn")
-
-
-def _floats(values: npt.ArrayLike) -> Sequence[float]:
-    return [float(value) for value in values]  # type: ignore[union-attr]
 
 
 def _signed(text: str) -> str:

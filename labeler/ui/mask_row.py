@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from PyQt5.QtCore import QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QMouseEvent, QResizeEvent
@@ -167,7 +168,8 @@ class MaskRow(QWidget):
 
     def _restyle(self, field: str, value: float) -> None:
         now = self._ws.views.style(self.mask)
-        self._ws.views.set_style(self.mask, replace(now, **{field: value}))
+        changed: dict[str, Any] = {field: value}
+        self._ws.views.set_style(self.mask, replace(now, **changed))
 
     def _show_state(self, is_dirty: bool) -> None:
         session = self._ws.session

@@ -67,8 +67,8 @@ class PhasesDialog(Dialog):
             facts.append("x".join(map(str, source.shape_ijk)))
         if source.spacing_mm is not None:
             facts.append("x".join(f"{value:.3g}" for value in source.spacing_mm) + " mm")
-        if source.series is not None and source.series.acquisition_time:
-            facts.append(f"taken {_clock(source.series.acquisition_time)}")
+        if source.series is not None and source.series.acquired:
+            facts.append(f"taken {_clock(source.series.acquired)}")
         if source.is_guessed:
             facts.append("phase guessed")
         label = QLabel(source.title, self)

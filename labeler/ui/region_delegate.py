@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import QModelIndex, QObject, QRect, QRectF, QSize, Qt
-from PyQt5.QtGui import QColor, QFont, QFontMetrics, QIcon, QPainter
+from PyQt5.QtGui import QColor, QFont, QFontMetrics, QPainter
 from PyQt5.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView
 
 from labeler.ui import formats, style
@@ -52,7 +52,8 @@ class RegionDelegate(QStyledItemDelegate):
         is_open = isinstance(view, QTreeView) and view.isExpanded(index)
         side = style.scaled(12)
         arrow = QRect(box.left(), box.center().y() - side // 2, side, side)
-        QIcon(f"icons:chevron-{'down' if is_open else 'right'}.svg").paint(painter, arrow)
+        name = "mdi6.chevron-down" if is_open else "mdi6.chevron-right"
+        style.icon(name, style.DIM).paint(painter, arrow)
         box.setLeft(box.left() + side + style.scaled(4))
         note = _group_note(group)
         painter.setFont(style.text_font(style.SMALL_PX))

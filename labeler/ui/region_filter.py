@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
-_SIZE = re.compile(r"([<>])\s*=?\s*(\d+(?:[.,]\d+)?)\s*(?:ml)?", re.IGNORECASE)
+_SIZE = re.compile(r"([<>])(=?)\s*(\d+(?:[.,]\d+)?)\s*(?:ml)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class RegionFilter:
     words
         Every one must be part of the label's or the mask's name (case does not matter).
     min_ml, max_ml
-        Bounds of the volume.
+        Bounds of the volume, themselves included.
     only_unreviewed
         Leave ticked regions out.
     """
@@ -42,16 +43,16 @@ class RegionFilter:
 
 
 def parse_filter(text: str, *, only_unreviewed: bool = False) -> RegionFilter:
-    """Read a filter such as ``hcc draft > 2 ml`` or ``<0.5``.
+    """Read a filter such as ``hcc draft > 2 ml`` or ``<=0.5``.
 
     Of several bounds in one direction the narrowest counts.
     """
     low, high = 0.0, float("inf")
-    for sign, number in _SIZE.findall(text):
+    for sign, equal, number in _SIZE.findall(text):
         bound = float(number.replace(",", "."))
         if sign == ">":
-            low = max(low, bound)
+            low = max(low, bound if equal else math.nextafter(bound, math.inf))
         else:
-            high = min(high, bound)
+            high = min(high, bound if equal else math.nextafter(bound, -math.inf))
     words = tuple(_SIZE.sub(" ", text).casefold().split())
     return RegionFilter(words, low, high, only_unreviewed)

@@ -110,7 +110,7 @@ class ToolButton(QToolButton):
         if self._has_menu:
             side = style.scaled(14)
             box = QRect(self.width() - side - style.scaled(3), 0, side, self.height())
-            QIcon("icons:chevron-down.svg").paint(painter, box)
+            style.icon("mdi6.chevron-down", style.DIM).paint(painter, box)
 
     def _texts(self) -> tuple[str, ...]:
         words = (self.caption,) if self._shows_words else ()
