@@ -169,12 +169,13 @@ def scan_batches(
     if layout is not None and layout not in LAYOUTS:
         problems.append(f"There is no layout {layout!r}; it is one of {', '.join(LAYOUTS)}.")
         layout = None
-    if not image_root.exists():
-        problems.append(f"The folder {image_root} does not exist.")
+    # os.path, not Path: the latter raises when a parent folder may not be entered.
+    if not os.path.exists(image_root):
+        problems.append(f"{image_root} does not exist, or may not be entered.")
         yield CaseSet(image_root, mask_root or image_root, layout or "", problems=tuple(problems))
         return
     image_root, masks = find_roots(image_root, mask_root)
-    if mask_root is not None and not mask_root.is_dir():
+    if mask_root is not None and not os.path.isdir(mask_root):
         problems.append(f"The mask folder {mask_root} does not exist yet.")
     layout = layout or detect_layout(image_root)
     findings = _find(image_root, layout, masks)
@@ -198,7 +199,7 @@ def scan_batches(
 
 
 def _find(image_root: Path, layout: str, mask_root: Path) -> Findings:
-    if image_root.is_file():
+    if os.path.isfile(image_root):
         return find_single_file(image_root, layout)
     listing = list_folder(image_root)
     if layout in ("case-folders", "dicom"):
@@ -253,7 +254,7 @@ class _Assembler:
 
 
 def _folder(image_root: Path) -> Path:
-    return image_root if image_root.is_dir() else image_root.parent
+    return image_root.parent if os.path.isfile(image_root) else image_root
 
 
 def _is_shared(image_root: Path, mask_root: Path) -> bool:
@@ -326,7 +327,8 @@ def rescan(case: Case) -> Case:
     """Look at the files of a case anew, after a mask was added or a phase was set by hand."""
     notes = sidecars.load_sidecar(case.mask_root, case.id)
     problems = [*case.found_problems, *notes.problems]
-    masks = [(mask.name, os.fspath(mask.path)) for mask in case.masks if mask.path.exists()]
+    paths = {mask.name: os.fspath(mask.path) for mask in case.masks}
+    masks = [(name, path) for name, path in paths.items() if os.path.exists(path)]
     masks += masks_in(_own_mask_folder(case), case.id, problems)
     fresh = replace(
         case,

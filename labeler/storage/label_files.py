@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterable
@@ -31,7 +32,7 @@ def load_label_table(mask_root: Path | None = None) -> tuple[LabelTable, list[st
     values may stand for other things. When it has no valid entry at all, it replaces nothing.
     """
     problems: list[str] = []
-    if mask_root is not None and (mask_root / FILE_NAME).exists():
+    if mask_root is not None and os.path.exists(mask_root / FILE_NAME):
         table, problems = read_labels(mask_root / FILE_NAME)
         if len(table):
             return table, problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from labeler.storage.finding import split_flat
@@ -27,7 +28,7 @@ def find_roots(image_root: Path, mask_root: Path | None) -> tuple[Path, Path]:
     image_root, mask_root : Path
         Equal when masks lie among the images.
     """
-    if image_root.is_file():
+    if os.path.isfile(image_root):
         return image_root, mask_root or image_root.parent
     rules = layout_rules()
     if image_root.name in rules.image_sets:  # the labels are beside it
@@ -55,7 +56,7 @@ def detect_layout(image_root: Path) -> str:
     What fits nothing is called ``case-folders``, the layout that takes most.
     """
     rules = layout_rules()
-    if image_root.is_file():
+    if os.path.isfile(image_root):
         return "dicom" if rules.stem(image_root.name) is None else "flat"
     listing = list_folder(image_root)
     for name in rules.image_sets:

@@ -92,8 +92,8 @@ class PhaseWord:
 def find_phase_word(text: str, tiers: Sequence[str] = ("words", "fallback")) -> PhaseWord | None:
     """Find the word that tells the phase.
 
-    Words inside a longer one ("late" in "late arterial") do not count; of several the last one
-    decides, since names begin with the case and end with the phase.
+    Of several the last one decides, since names begin with the case and end with the phase; of
+    those that end at one place the longest ("late venous", not "venous").
     """
     for tier in tiers:
         found = [
@@ -101,18 +101,8 @@ def find_phase_word(text: str, tiers: Sequence[str] = ("words", "fallback")) -> 
             for phase, pattern in _patterns(tier).items()
             for match in pattern.finditer(text)
         ]
-        outer = [
-            word
-            for word in found
-            if not any(
-                other.start <= word.start
-                and word.end <= other.end
-                and other.end - other.start > word.end - word.start
-                for other in found
-            )
-        ]
-        if outer:
-            return max(outer, key=lambda word: (word.end, word.end - word.start))
+        if found:
+            return max(found, key=lambda word: (word.end, word.end - word.start))
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -176,7 +177,7 @@ def read_report_columns(path: Path | None = None) -> tuple[ReportColumns, list[s
 def find_reports(image_root: Path) -> list[Path]:
     """CSV files that come with a folder of images: in it, beside it, or in ``reports``."""
     rules = layout_rules()
-    folder = image_root if image_root.is_dir() else image_root.parent
+    folder = image_root.parent if os.path.isfile(image_root) else image_root
     places = [folder]
     if folder.name.casefold() in rules.image_folders:
         places.append(folder.parent)

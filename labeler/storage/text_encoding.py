@@ -38,10 +38,12 @@ _LEAST_COMMON = 0.6
 
 # Frequent in reports; each is read from other bytes in the other encoding.
 _TRADITIONAL = frozenset(
-    "的肝腫瘤動脈門靜期無有顯影病變診斷報告檢查囊轉移癌右左葉大小約於現見為個號姓名與及在之後前"
+    "的肝腫瘤動脈門靜期無有顯影病變診斷報告檢查囊轉移癌右左葉"
+    "大小約於現見為個號姓名與及在之後前肺腹水正常脾腎結"
 )
 _SIMPLIFIED = frozenset(
-    "的肝肿瘤动脉门静期无有显影病变诊断报告检查囊转移癌右左叶大小约于现见为个号姓名与及在之后前"
+    "的肝肿瘤动脉门静期无有显影病变诊断报告检查囊转移癌右左叶"
+    "大小约于现见为个号姓名与及在之后前肺腹水正常脾肾结"
 )
 
 

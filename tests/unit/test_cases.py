@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import labeler
 from labeler.storage.cases import (
@@ -23,6 +27,7 @@ from labeler.storage.cases import (
     scan_batches,
     set_phase_override,
 )
+from labeler.storage.layouts import LAYOUTS
 from labeler.storage.sidecar import load_sidecar, save_sidecar, sidecar_path
 
 
@@ -357,7 +362,7 @@ def test_a_scan_can_be_stopped(tmp_path: Path) -> None:
 def test_folders_that_are_not_there(tmp_path: Path) -> None:
     found = scan(tmp_path / "gone")
     assert found.cases == ()
-    assert found.problems == (f"The folder {tmp_path / 'gone'} does not exist.",)
+    assert found.problems == (f"{tmp_path / 'gone'} does not exist, or may not be entered.",)
     touch(tmp_path, "P1/PV.nii.gz")
     found = scan(tmp_path, tmp_path / "masks")
     assert len(found.cases) == 1
@@ -413,6 +418,56 @@ def test_folders_without_permission(tmp_path: Path) -> None:
         "P2 0 The folder P2 cannot be read (permission denied).",
         "P3 1 The folder masks cannot be read (permission denied).",
     ], result.stderr
+
+
+WORDS = [
+    "P1",
+    "P1_2",
+    "a",
+    "ART",
+    "PV",
+    "C1",
+    "C2",
+    "seg",
+    "masks",
+    "images",
+    "liver",
+    "0000",
+    "ct",
+]
+NAMES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map("_".join)
+TREES = st.lists(
+    st.tuples(
+        st.lists(NAMES, max_size=3).map("/".join),
+        NAMES,
+        st.sampled_from([".nii.gz", ".nii", ".nrrd", "", ".txt", ".dcm"]),
+    ),
+    max_size=12,
+)
+
+
+@given(TREES, st.sampled_from([None, *LAYOUTS]), st.booleans())
+def test_any_tree_gives_cases_with_files_of_their_own(
+    files: list[tuple[str, str, str]], layout: str | None, is_separate: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for parent, name, suffix in files:
+            with contextlib.suppress(FileExistsError, NotADirectoryError):
+                touch(root / "x", f"{parent}/{name}{suffix}")
+        touch(root / "y", "P1/draft.nii.gz", "P1_2.nii.gz", "net/P1.nii.gz")
+        found = scan(root / "x", root / "y" if is_separate else None, layout)
+        ids = [case.id for case in found.cases]
+        assert len(set(ids)) == len(ids)
+        images = [image.key for case in found.cases for image in case.images]
+        assert len(set(images)) == len(images)
+        paths = [mask.path for case in found.cases for mask in case.masks]
+        assert len(set(paths)) == len(paths)
+        assert all(path.is_file() for path in paths)
+        assert all(image.path.is_file() for case in found.cases for image in case.images)
+        for case in found.cases[:3]:
+            again = rescan(case)
+            assert (again.phases, again.masks) == (case.phases, case.masks)
 
 
 def test_broken_links_are_named_on_their_case(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def names(phases: dict[str, PhaseSource]) -> dict[str, str]:
         ("equilibrium phase", "DL"),
         ("late", "DL"),
         ("late phase", "DL"),
+        ("late venous", "DL"),
         ("70s", "PV"),
         ("上腹平扫", "NC"),
         ("腹部平掃 5mm", "NC"),
@@ -143,12 +144,12 @@ def test_contrast_agent_tells_a_single_series() -> None:
 def test_unnamed_series_are_guessed_in_order_of_acquisition() -> None:
     found = assign_phases(
         [
-            series("1.9", "Abd", acquired="20200101101500", contrast="IV"),
-            series("1.5", "Abd", acquired="20200101101000"),
+            series("1.5", "Abd", acquired="20200101101500", contrast="IV"),
+            series("1.9", "Abd", acquired="20200101101000"),
             series("1.7", "Abd", acquired="20200101101200", contrast="IV"),
         ]
     )
-    assert names(found.phases) == {"NC": "1.5", "ART": "1.7", "PV": "1.9"}
+    assert names(found.phases) == {"NC": "1.9", "ART": "1.7", "PV": "1.5"}
     assert all(source.is_guessed for source in found.phases.values())
     assert len(found.problems) == 3
     assert all(text.startswith("Phase guessed:") for text in found.problems)
