@@ -1,5 +1,6 @@
 """The shell scripts behind `make`: run with stand-ins for Python, apt-get, dpkg-query and id."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -38,7 +39,7 @@ case "$1" in
         touch "$2/reports/pathology.csv" "$2/reports/radiology.csv"
         [ -z "${NO_ROOM:-}" ] ;;
     cases) echo '[{"id": "case 1"}]' ;;
-    regions) echo "[]" ;;
+    regions) echo '[{"label": 1}, {"label": 12}]' ;;
 esac
 """
 
@@ -221,4 +222,5 @@ def test_run_without_a_display_says_so_and_draws(program):
     pictures = [call for call in program.calls if call.startswith("snapshot")]
     assert len(pictures) == 3
     assert all("--case case 1" in call and "--out out/" in call for call in pictures)
-    assert (program.project / "out" / "regions.json").read_text() == "[]\n"
+    assert any("--region 2 " in call for call in pictures)  # the first lesion, not the liver
+    assert json.loads((program.project / "out" / "regions.json").read_text())[1] == {"label": 12}
