@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PyQt5.QtCore import QEvent, QPointF, QSize, QSizeF, Qt, pyqtSignal
+from PyQt5.QtCore import QEvent, QPoint, QPointF, QRect, QSize, QSizeF, Qt, pyqtSignal
 from PyQt5.QtGui import (
     QColor,
     QFocusEvent,
@@ -27,12 +27,13 @@ from PyQt5.QtWidgets import (
 
 from labeler.core.geometry import FloatArray, Grid, Plane
 from labeler.core.mask import Box
+from labeler.core.rendering import MAX_CONTOUR_PX
 from labeler.core.views import ViewTransform, moved_by_slices
 from labeler.state.session import Change
 from labeler.ui.commands import Commands
-from labeler.ui.region_slider import RegionSlider, SliderMark, region_marks
+from labeler.ui.region_slider import RegionSlider
 from labeler.ui.view_header import ViewHeader
-from labeler.ui.view_image import ViewImage
+from labeler.ui.view_image import Picture, ViewImage
 from labeler.ui.view_mouse import ViewMouse
 from labeler.ui.view_overlay import paint_overlay
 from labeler.ui.view_scene import ViewScene
@@ -72,6 +73,7 @@ class SliceView(QWidget):
         self._transform: ViewTransform | None = None
         self._image = ViewImage()
         self._image_is_stale = True
+        self._stale_rect = QRect()
         self._header = ViewHeader(commands, self)
         self._header.setObjectName(f"view{index}Header")
         self._slider = RegionSlider(self)
@@ -125,16 +127,7 @@ class SliceView(QWidget):
 
     def sees(self, grid: Grid, box: Box) -> bool:
         """Whether a box of voxels is cut by the slice and inside the visible field."""
-        transform = self._transform
-        if transform is None or not transform.has_slice or not transform.shows(box, grid):
-            return False
-        lo, hi = np.array(box.lo_kji[::-1]), np.array(box.hi_kji[::-1])
-        ends = np.stack((lo - 0.5, hi - 0.5))
-        corners = np.array(np.meshgrid(*ends.T)).reshape(3, -1).T
-        points = transform.ras_to_screen(grid.to_ras(corners))
-        left, top = points.min(axis=0)
-        right, bottom = points.max(axis=0)
-        return bool(right >= 0 and bottom >= 0 and left <= self.width() and top <= self.height())
+        return self._rect_of(grid, box).intersects(self.rect())
 
     def step(self, steps: int) -> None:
         """Move by slices of this view's phase; positive is towards head, front or right."""
@@ -159,14 +152,10 @@ class SliceView(QWidget):
         """Tell the user why something is not done."""
         self.refused.emit(sentence)
 
-    def sizeHint(self) -> QSize:
-        return QSize(512, 512)
-
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         if self._has_image:
-            if self._image_is_stale:
-                self._draw_image()
+            self._draw_image()
             painter.drawImage(QPointF(0.0, 0.0), self._image.image)
             self._mouse.paint(painter)
         else:
@@ -260,6 +249,7 @@ class SliceView(QWidget):
         selection.changed.connect(self._repaint)
         selection.tool_changed.connect(self._tool_changed)
         self.scene.placement_changed.connect(self._placement_changed)
+        self.scene.highlight_changed.connect(self._repaint)
         self.scene.progress_changed.connect(self.update)
         self._header.phase_chosen.connect(self._choose_phase)
         self._header.plane_chosen.connect(self._choose_plane)
@@ -299,19 +289,26 @@ class SliceView(QWidget):
         )
 
     def _draw_image(self) -> None:
-        """Draw in device pixels, so that a dense screen shows all it can."""
-        assert self._transform is not None
+        """Bring the image up to date, in device pixels so that a dense screen shows all it can."""
+        if self._transform is None or not (self._image_is_stale or self._stale_rect.isValid()):
+            return
         views, ratio = self.ws.views, self.devicePixelRatioF()
         window = views.window(self.phase)
-        self._image.draw(
+        picture = Picture(
             self.ws.session.volumes[self.phase].array,
             self._transform_for(self._transform.grid, self.size() * ratio, ratio),
             (window.width_hu, window.level_hu),
             self.scene.layers(ratio),
-            smooth=views.smooth,
-            pixel_ratio=ratio,
+            views.smooth,
         )
+        if self._image_is_stale:
+            self._image.draw(picture, ratio)
+        else:
+            rect = self._stale_rect
+            low, high = rect.topLeft() * ratio, (rect.bottomRight() + QPoint(1, 1)) * ratio
+            self._image.draw_part(picture, QRect(low, high))
         self._image_is_stale = False
+        self._stale_rect = QRect()
 
     def _pane_changed(self, *_: object) -> None:
         self._mouse.cancel()
@@ -337,11 +334,26 @@ class SliceView(QWidget):
         self._map_regions()
 
     def _content_changed(self, change: Change) -> None:
-        """Repaint when a changed box is on this slice."""
+        """Repaint what a changed box covers, if it is on this slice."""
         for name, box in change.boxes.items():
-            if name in self.ws.session.masks and self.sees(self.scene.mask_grid(name), box):
-                self._repaint()
-                return
+            if name not in self.ws.session.masks:
+                continue
+            rect = self._rect_of(self.scene.mask_grid(name), box) & self.rect()
+            if not rect.isEmpty():
+                self._stale_rect |= rect
+                self.update(rect)
+
+    def _rect_of(self, grid: Grid, box: Box) -> QRect:
+        """Pixels that a box of voxels may change, contours included; empty when it is not cut."""
+        transform = self._transform
+        if transform is None or not transform.has_slice or not transform.shows(box, grid):
+            return QRect()
+        ends = np.array((box.lo_kji[::-1], box.hi_kji[::-1])) - 0.5
+        corners = np.array(np.meshgrid(*ends.T)).reshape(3, -1).T
+        points = transform.ras_to_screen(grid.to_ras(corners))
+        left, top = (int(n) for n in np.floor(points.min(axis=0)) - MAX_CONTOUR_PX)
+        right, bottom = (int(n) for n in np.ceil(points.max(axis=0)) + MAX_CONTOUR_PX)
+        return QRect(QPoint(left, top), QPoint(right, bottom))
 
     def _tool_changed(self, tool: str) -> None:
         self._mouse.choose_tool(tool)
@@ -353,20 +365,8 @@ class SliceView(QWidget):
 
     def _map_regions(self) -> None:
         """Mark on the slider where the visible regions are."""
-        transform, session = self._transform, self.ws.session
-        marks: list[SliderMark] = []
-        for name in self.scene.shown_masks() if transform is not None else []:
-            index = session.regions.get(name)
-            if index is not None and transform is not None:
-                marks += region_marks(
-                    index.regions.values(),
-                    self.scene.mask_grid(name),
-                    transform.grid,
-                    self.plane,
-                    session.labels,
-                    self.ws.views.style(name).hidden_labels,
-                )
-        self._slider.set_marks(sorted(marks, key=lambda mark: mark.lo - mark.hi))
+        grid = self.scene.volume_grid(self.phase)
+        self._slider.set_marks([] if grid is None else self.scene.marks(grid, self.plane))
 
     def _go_to_slice(self, index: int) -> None:
         if self._transform is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from PyQt5.QtCore import QPointF, Qt
+from PyQt5.QtCore import QPointF, QRect, Qt
 from PyQt5.QtGui import QPainter
 
 from labeler.core.geometry import FloatArray, Plane
@@ -50,7 +50,8 @@ class Canvas(Protocol):
         """Move by slices of the view's phase; positive is towards head, front or right."""
     def refuse(self, sentence: str) -> None:
         """Tell the user why something is not done."""
-    def update(self) -> None: ...
+    def update(self, rect: QRect = ...) -> None:
+        """Ask for a repaint of a part, or of everything."""
 
 
 class Gesture:

@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PyQt5.QtCore import QSize
+from PyQt5.QtCore import QPoint, QRect, QSize
 from PyQt5.QtGui import QImage
 
 from labeler.core.rendering import MaskLayer, Pixels, render
 from labeler.core.views import ViewTransform
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What an image is drawn from.
+
+    Attributes
+    ----------
+    values
+        Voxels of the phase, ``[k, j, i]``.
+    transform
+        Placement of the slice, in device pixels.
+    window_hu
+        Width and level.
+    layers
+        Masks, the last one on top.
+    smooth
+        Interpolate within the slice.
+    """
+
+    values: npt.NDArray[Any]
+    transform: ViewTransform
+    window_hu: tuple[float, float]
+    layers: Sequence[MaskLayer]
+    smooth: bool
 
 
 class ViewImage:
@@ -21,41 +47,42 @@ class ViewImage:
         self._pixels: Pixels = np.zeros((1, 1), np.uint32)
         self._image = QImage()
 
-    def draw(
-        self,
-        values: npt.NDArray[Any],
-        transform: ViewTransform,
-        window_hu: tuple[float, float],
-        layers: Sequence[MaskLayer],
-        *,
-        smooth: bool,
-        pixel_ratio: float,
-    ) -> QImage:
-        """Draw a view in device pixels.
-
-        Parameters
-        ----------
-        transform
-            Placement in device pixels.
-        pixel_ratio
-            Device pixels per widget pixel.
-
-        Returns
-        -------
-        QImage
-            Valid until the next call.
-        """
-        width, height = transform.size_px
-        if self._image.size() != QSize(width, height):
-            self._pixels = np.zeros((height, width), np.uint32)
-            self._image = QImage(
-                self._pixels.data, width, height, 4 * width, QImage.Format_RGB32
-            )  # fmt: skip
-        self._image.setDevicePixelRatio(pixel_ratio)
-        render(self._pixels, values, transform, window_hu, layers, smooth=smooth)
-        return self._image
-
     @property
     def image(self) -> QImage:
-        """What was drawn last."""
+        """What was drawn last; valid until the next drawing."""
         return self._image
+
+    def draw(self, picture: Picture, pixel_ratio: float) -> None:
+        """Draw everything; ``pixel_ratio`` is device pixels per widget pixel."""
+        width, height = picture.transform.size_px
+        if self._image.size() != QSize(width, height):
+            self._pixels = np.zeros((height, width), np.uint32)
+            self._image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format_RGB32)
+        self._image.setDevicePixelRatio(pixel_ratio)
+        _render(self._pixels, picture, picture.transform)
+
+    def draw_part(self, picture: Picture, rect: QRect) -> None:
+        """Draw the pixels inside ``rect`` (device pixels) anew: they equal those of a full draw.
+
+        A brush stroke changes some hundred pixels; drawing no others keeps it immediate in
+        however large a window.
+        """
+        # dashes start anew every eight pixels
+        aligned = QRect(QPoint(rect.left() // 8 * 8, rect.top() // 8 * 8), rect.bottomRight())
+        rect = aligned & self._image.rect()
+        if rect.isEmpty():
+            return
+        center_ras = picture.transform.screen_to_ras(
+            rect.left() + rect.width() / 2, rect.top() + rect.height() / 2
+        )
+        size_px = rect.width(), rect.height()
+        part = np.zeros(size_px[::-1], np.uint32)
+        _render(part, picture, replace(picture.transform, center_ras=center_ras, size_px=size_px))
+        rows = slice(rect.top(), rect.bottom() + 1)
+        self._pixels[rows, rect.left() : rect.right() + 1] = part
+
+
+def _render(out: Pixels, picture: Picture, transform: ViewTransform) -> None:
+    render(
+        out, picture.values, transform, picture.window_hu, picture.layers, smooth=picture.smooth
+    )

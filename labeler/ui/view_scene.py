@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from labeler.core.geometry import FloatArray, Grid
+from labeler.core.geometry import FloatArray, Grid, Plane
 from labeler.core.regions import Region
 from labeler.core.rendering import MaskLayer, Pixels, colour_table, highlight_layer
 from labeler.core.volume import PHASE_TITLES, PHASES
 from labeler.state.placement import Shift, placed_mask_grid, placed_volume_grid, shifts_mm
 from labeler.state.session import Change
+from labeler.ui.region_slider import SliderMark, region_marks
 from labeler.ui.view_header import PhaseChoice
 from labeler.workflows.workspace import Workspace
 
@@ -41,11 +42,14 @@ class ViewScene(QObject):
     -------
     placement_changed
         A phase moved against the others (stored or previewed).
+    highlight_changed
+        The outline of the selected region disappeared, as an edit may have changed the region.
     progress_changed
         Name of a phase of which more has been read.
     """
 
     placement_changed = pyqtSignal()
+    highlight_changed = pyqtSignal()
     progress_changed = pyqtSignal(str)
 
     def __init__(self, ws: Workspace, parent: QObject | None = None) -> None:
@@ -55,7 +59,7 @@ class ViewScene(QObject):
         self._progress: dict[str, float] = {}
         self._tables: dict[tuple[object, frozenset[int], str], Pixels] = {}
         self._highlight: tuple[object, MaskLayer] | None = None
-        self._is_stroking = False
+        self._region_may_differ = False
         ws.session.case_opened.connect(self._reset)
         ws.session.changed.connect(self._changed)
         ws.session.regions_changed.connect(self._regions_changed)
@@ -136,6 +140,17 @@ class ViewScene(QObject):
         highlight = self._highlight_layer(pixel_ratio)
         return layers if highlight is None else [*layers, highlight]
 
+    def marks(self, view_grid: Grid, plane: Plane) -> list[SliderMark]:
+        """Slices of a view that hold regions of the shown masks, largest region first."""
+        session, marks = self._ws.session, []
+        for name in self.shown_masks():
+            index = session.regions.get(name)
+            if index is not None:
+                hidden = self._ws.views.style(name).hidden_labels
+                regions, grid = index.regions.values(), self.mask_grid(name)
+                marks += region_marks(regions, grid, view_grid, plane, session.labels, hidden)
+        return sorted(marks, key=lambda mark: mark.lo - mark.hi)
+
     def selected_region(self) -> Region | None:
         """The region that is highlighted and described."""
         ref = self._ws.selection.region
@@ -154,9 +169,9 @@ class ViewScene(QObject):
         return self._tables[key]
 
     def _highlight_layer(self, pixel_ratio: float) -> MaskLayer | None:
-        """Outline of the selected region; none while a stroke changes what it would follow."""
+        """Outline of the selected region; none until regions are counted after a change."""
         region = self.selected_region()
-        if region is None or self._is_stroking or region.mask not in self.shown_masks():
+        if region is None or self._region_may_differ or region.mask not in self.shown_masks():
             return None
         style = self._ws.views.style(region.mask)
         if region.label in style.hidden_labels:
@@ -175,18 +190,21 @@ class ViewScene(QObject):
     def _reset(self, _case: object) -> None:
         self._preview = None
         self._highlight = None
-        self._is_stroking = False
+        self._region_may_differ = False
         self._progress.clear()
 
     def _changed(self, change: Change) -> None:
-        if change.boxes:
-            region = self.selected_region()
-            self._is_stroking = region is not None and region.mask in change.boxes
+        region = self.selected_region()
+        if region is not None and region.mask in change.boxes and not self._region_may_differ:
+            self._region_may_differ = True
+            self.highlight_changed.emit()
         if any(value.field == "shift" for value in change.values):
             self.placement_changed.emit()
 
-    def _regions_changed(self, _mask: str) -> None:
-        self._is_stroking = False
+    def _regions_changed(self, mask: str) -> None:
+        ref = self._ws.selection.region
+        if ref is None or ref.mask == mask:
+            self._region_may_differ = False
 
 
 def _towards_white(rgb: tuple[int, int, int], share: float) -> tuple[int, int, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt5.QtCore import QLineF, QPointF, QRectF, Qt
+from PyQt5.QtCore import QLineF, QPointF, QRect, QRectF, Qt
 from PyQt5.QtGui import QColor, QPainter, QPainterPath, QPen
 
 from labeler.core.geometry import FloatArray
@@ -27,6 +27,9 @@ STEP_PX = 2.0
 SNAP_PX = 8.0
 
 MIN_POINTS = 3
+
+#: Width of the dark line below an outline.
+HALO_PX = 3.0
 
 #: Diameters that "smaller" and "larger" step through.
 BRUSH_SIZES_MM = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200)
@@ -262,14 +265,26 @@ class BrushTool(Tool):
             stroke.cancel()
 
     def hover(self, pos: QPointF | None) -> None:
+        self.canvas.update(self._circle())
         super().hover(pos)
-        self.canvas.update()
+        self.canvas.update(self._circle())
+
+    def _circle(self) -> QRect:
+        """Pixels of the circle around the pointer, with its line."""
+        if self.hover_pos is None:
+            return QRect()
+        reach = self._radius_px + HALO_PX
+        box = QRectF(-reach, -reach, 2 * reach, 2 * reach).translated(self.hover_pos)
+        return box.toAlignedRect()
+
+    @property
+    def _radius_px(self) -> float:
+        return self.canvas.ws.selection.brush_mm / self.canvas.ws.views.mm_per_px / 2
 
     def paint(self, painter: QPainter) -> None:
         if self.hover_pos is None:
             return
-        views, selection = self.canvas.ws.views, self.canvas.ws.selection
-        radius_px = selection.brush_mm / views.mm_per_px / 2
+        radius_px = self._radius_px
         painter.setRenderHint(QPainter.Antialiasing)
         painter.setBrush(Qt.NoBrush)
         for pen in _halo_pens(QColor(BRIGHT) if self._always_erases else self.colour()):
@@ -305,4 +320,4 @@ def make_tools(canvas: Canvas) -> dict[str, Tool]:
 
 def _halo_pens(colour: QColor) -> tuple[QPen, QPen]:
     """A dark line below a coloured one: visible on white bone and on black air."""
-    return QPen(QColor(0, 0, 0, 150), 3.0), QPen(colour, 1.4)
+    return QPen(QColor(0, 0, 0, 150), HALO_PX), QPen(colour, 1.4)

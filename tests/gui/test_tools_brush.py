@@ -163,3 +163,26 @@ def test_refusals_are_told(world, qtbot):
         drag(world.view(2), START, END)
     assert refused.args == ["HCC is locked in draft (K frees it)"]
     assert world.session.history.undo_name is None
+
+
+def test_painting_parts_of_the_image_gives_the_whole_image(world):
+    """Each move draws the changed pixels only; together they are what a full repaint draws."""
+    world.ws.views.set_frame(center_ras=np.array([3.3, -1.7, 0.0]), mm_per_px=0.37)
+    views = [world.view(n) for n in (0, 1, 2)]
+    for view in views:
+        view.grab()
+    press(world.view(2), START)
+    for point in (QPointF(95, 110), END, QPointF(310, 30), QPointF(5, 235)):
+        move(world.view(2), point, buttons=Qt.LeftButton)
+        for view in views:
+            view.grab()
+    release(world.view(2), QPointF(5, 235))
+    parts = [view.grab().toImage() for view in views]
+    world.ws.views.style_changed.emit("draft")
+    for view, picture in zip(views, parts, strict=True):
+        assert view.grab().toImage() == picture, view.objectName()
+    undo(world.ws)
+    parts = [view.grab().toImage() for view in views]
+    world.ws.views.style_changed.emit("draft")
+    for view, picture in zip(views, parts, strict=True):
+        assert view.grab().toImage() == picture, view.objectName()
