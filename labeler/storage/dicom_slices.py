@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from labeler.storage.sources import SliceRef
 # Headers from the field break the standard in harmless ways; checking every value against it
 # only costs time and prints warnings.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+# It logs the elements that it stumbles over, names of patients among them. What fails is raised.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 FILM_MODALITIES = frozenset({"CR", "DX", "RG"})
 _VOLUME_MODALITIES = frozenset({"CT", "MR", "PT", "NM", ""})
@@ -30,6 +33,8 @@ _MAGIC_OFFSET = 128
 #: What a deflated file may unpack to; the whole of it is held in memory.
 _MAX_INFLATED_BYTES = 2**30
 _MAX_FRAMES = 20_000
+#: Shorter cross products of the directions of rows and columns mean that there is no plane.
+_MIN_NORMAL = 0.1
 
 _TAGS = [
     "ImageType", "SOPInstanceUID", "AcquisitionDate", "SeriesDate", "StudyDate", "AcquisitionTime",
@@ -94,10 +99,11 @@ class DicomSlice:
 
     @property
     def normal(self) -> npt.NDArray[np.float64]:
-        """Unit vector (LPS) across the slice."""
+        """Unit vector (LPS) across the slice; zero when rows and columns run the same way."""
         assert self.orientation is not None
         normal = np.cross(self.orientation[:3], self.orientation[3:])
-        return np.asarray(normal / np.linalg.norm(normal))
+        length = float(np.linalg.norm(normal))
+        return normal / length if length > _MIN_NORMAL else np.zeros(3)
 
 
 def is_dicom_file(path: Path) -> bool:

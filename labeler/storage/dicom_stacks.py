@@ -23,7 +23,7 @@ _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SAME_PLACE_MM = 0.01
 #: How far a slice may lie from the even spacing: a part of the spacing, and at least this.
 _UNEVEN_PART = 0.1
-_UNEVEN_MM = 0.05
+_UNEVEN_MM = 0.1
 #: How far slices may be shifted within their plane against the straight stack.
 _SIDEWAYS_MM = 0.5
 _NO_AFFINE = tuple(map(tuple, np.eye(4).tolist()))
@@ -90,9 +90,11 @@ def _separate_stacks(slices: list[DicomSlice]) -> list[list[DicomSlice]]:
         lambda item, index=index: item.order[index]  # type: ignore[misc]
         for index in range(len(slices[0].order))
     ]
+    # Without a number that tells them apart, one stack may follow the other.
     by_instance = sorted(slices, key=lambda item: (item.instance or 0, item.ref.frame))
     rank = {id(item): number for number, item in enumerate(by_instance)}
-    keys.append(lambda item: rank[id(item)] * layers // len(slices))
+    if set(places.values()) == {layers}:
+        keys.append(lambda item: rank[id(item)] * layers // len(slices))
     for key in keys:
         groups: dict[int | None, list[DicomSlice]] = defaultdict(list)
         for item in slices:
@@ -191,7 +193,7 @@ class _Stack:
     @staticmethod
     def of(slices: list[DicomSlice]) -> _Stack:
         normal = slices[0].normal
-        if not np.isfinite(normal).all():
+        if not normal.any():
             raise GeometryError("its rows and columns have the same direction")
         positions_mm = np.array([item.position_mm for item in slices])
         order = np.argsort(positions_mm @ normal, kind="stable")
