@@ -6,20 +6,17 @@ problem was found) and 2 (bad input). Importing this module loads neither Qt nor
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import json
 import os
 import re
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeler import __version__
+from labeler import __version__, terminal
 from labeler.storage.layouts import LAYOUTS
 
 if TYPE_CHECKING:
@@ -29,9 +26,6 @@ FAILED, BAD_INPUT = 1, 2
 
 _FOLDER = click.Path(path_type=Path)
 _CSV = click.Path(path_type=Path, exists=True, dir_okay=False)
-
-#: Work that takes longer shows a progress bar.
-_PATIENCE_S = 1.0
 
 
 class _BadInput(click.ClickException):
@@ -135,7 +129,7 @@ def example(folder: Path, count: int, seed: int, anatomy: tuple[Path, Path] | No
         raise _BadInput(f"{folder} is there already; name a new or an empty folder.")
     from inference.phantom.writing import write_examples
 
-    with _progress("Writing example cases", 100) as advance:
+    with terminal.progress("Writing example cases", 100) as advance:
         done = 0
 
         def report(fraction: float, text: str) -> None:
@@ -163,14 +157,14 @@ def cases(images: Path, masks: Path | None, layout: str | None, as_json: bool) -
     from labeler.workflows.case_documents import case_document, inspect_all
 
     known = []
-    with _progress("Reading headers", len(found.cases)) as advance:
+    with terminal.progress("Reading headers", len(found.cases)) as advance:
         for case in inspect_all(found.cases):
             known.append(case)
             advance(1)
     for sentence in found.problems:
         click.echo(sentence, err=True)
     if as_json:
-        _print_json([case_document(case) for case in known])
+        terminal.print_json([case_document(case) for case in known])
         return
     click.echo(f"{_count(known)}, layout {found.layout}, masks in {found.mask_root}")
     rows = [
@@ -183,7 +177,7 @@ def cases(images: Path, masks: Path | None, layout: str | None, as_json: bool) -
         )
         for case in known
     ]
-    _print_table(("Case", "Status", "Phases", "Masks", "Problems"), rows)
+    terminal.print_table(("Case", "Status", "Phases", "Masks", "Problems"), rows)
 
 
 @cli.command()
@@ -212,14 +206,14 @@ def regions(
         names = ", ".join(mask.name for mask in case.masks) or "none"
         raise _BadInput(f"Case {case.id} has no mask {mask_name!r}; its masks: {names}.")
     case = inspect(case)
-    with _progress("Reading", len(case.phases) + len(wanted)) as advance:
+    with terminal.progress("Reading", len(case.phases) + len(wanted)) as advance:
         measured = measure_case(case, wanted, lambda: advance(1))
     labels, label_problems = load_label_table(case.mask_root)
     for sentence in (*label_problems, *measured.phase_problems, *measured.mask_problems):
         click.echo(sentence, err=True)
     documents = region_documents(measured, labels)
     if as_json:
-        _print_json(documents)
+        terminal.print_json(documents)
     else:
         _print_regions(documents, measured.phases)
     return FAILED if measured.mask_problems else 0
@@ -239,7 +233,7 @@ def _print_regions(documents: Sequence[dict[str, Any]], phases: Sequence[str]) -
         for region in documents
         for hu in [region["hu"]]
     ]
-    _print_table(titles, rows, numbers_from=3)
+    terminal.print_table(titles, rows, numbers_from=3)
 
 
 @cli.command()
@@ -293,13 +287,13 @@ def check(images: Path, masks: Path | None, layout: str | None) -> int:
     from labeler.workflows.check_cases import check_cases, check_folders
 
     findings = check_folders(found)
-    with _progress("Checking", len(found.cases)) as advance:
+    with terminal.progress("Checking", len(found.cases)) as advance:
         for of_case in check_cases(found.cases):
             findings += of_case
             advance(1)
     if findings:
         rows = [(finding.case_id, finding.sentence) for finding in findings]
-        _print_table(("Case", "Problem"), rows)
+        terminal.print_table(("Case", "Problem"), rows)
     bad = {finding.case_id for finding in findings}
     click.echo(f"{_count(found.cases)} checked, {len(bad - {''})} with problems")
     return FAILED if findings else 0
@@ -330,60 +324,6 @@ def _find_case(found: CaseSet, case_id: str) -> Case:
 
 def _count(cases: Sequence[Case]) -> str:
     return f"{len(cases)} case{'' if len(cases) == 1 else 's'}"
-
-
-def _print_json(document: object) -> None:
-    # ASCII: what a terminal's encoding cannot show, and names that are no text, get through.
-    click.echo(json.dumps(document, indent=1))
-
-
-def _print_table(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int | None = None
-) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    encoding = sys.stdout.encoding or "ascii"
-    table = Table(
-        box=box.SIMPLE_HEAD if encoding.lower() == "utf-8" else box.ASCII2, pad_edge=False
-    )
-    for place, title in enumerate(titles):
-        is_number = numbers_from is not None and place >= numbers_from
-        table.add_column(title, overflow="fold", justify="right" if is_number else "left")
-    for row in rows:
-        table.add_row(*(_plain(cell, encoding) for cell in row))
-    width = None if sys.stdout.isatty() else 200
-    Console(file=sys.stdout, width=width, highlight=False, markup=False).print(table)
-
-
-def _plain(text: str, encoding: str) -> str:
-    """What a terminal of this encoding can show of a text, without control characters."""
-    text = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-    return text.encode(encoding, "replace").decode(encoding)
-
-
-@contextlib.contextmanager
-def _progress(title: str, total: int) -> Iterator[Callable[..., None]]:
-    """Show a bar on standard error when the work takes long.
-
-    Yields ``advance(steps, text="")``, which moves it on.
-    """
-    if not sys.stderr.isatty():
-        yield lambda steps, text="": None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    started = time.monotonic()
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=total, visible=False)
-
-        def advance(steps: int, text: str = "") -> None:
-            is_late = time.monotonic() - started > _PATIENCE_S
-            bar.update(task, advance=steps, visible=is_late, description=text or title)
-
-        yield advance
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -17,7 +17,7 @@ from labeler.storage.locations import bundled_folder
 from labeler.storage.text_encoding import decode_text
 
 #: Larger files are not report tables.
-MAX_FILE_BYTES = 256 * 2**20
+MAX_FILE_BYTES = 64 * 2**20
 
 #: Control characters that are dropped; tab and line feed stay.
 _CONTROL = {code: None for code in range(32) if code not in (9, 10, 13)}

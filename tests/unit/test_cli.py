@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 
+import labeler
 from labeler import cli
 from labeler.storage.sidecar import load_sidecar, save_sidecar
 
@@ -293,24 +295,30 @@ def test_bad_input_is_one_sentence_and_exit_2(
 
 @pytest.fixture
 def app_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """Stands in for the window; holds what it was called with."""
+    """Stands in for the window and its pictures; holds what they were called with."""
     calls: list[tuple[Any, ...]] = []
 
-    class App:
-        @staticmethod
-        def run(*args: Any) -> int:
-            calls.append(("run", *args))
-            return 0
+    class SnapshotError(ValueError):
+        pass
 
-        @staticmethod
-        def snapshot(*args: Any) -> int:
-            calls.append(("snapshot", *args))
-            return 0
+    def run(*args: Any) -> int:
+        calls.append(("run", *args))
+        return 0
 
-    import labeler
+    def snapshot(*args: Any) -> None:
+        calls.append(("snapshot", *args))
+        if args[6] == 99:
+            raise SnapshotError("The list has 3 regions.")
+        if args[4].parent.name == "gone":
+            raise OSError("no such folder")
 
-    monkeypatch.setitem(sys.modules, "labeler.app", App)  # type: ignore[arg-type]
-    monkeypatch.setattr(labeler, "app", App, raising=False)
+    for name, content in (
+        ("app", {"run": run}),
+        ("offscreen", {"snapshot": snapshot, "SnapshotError": SnapshotError}),
+    ):
+        module = types.SimpleNamespace(**content)
+        monkeypatch.setitem(sys.modules, f"labeler.{name}", module)
+        monkeypatch.setattr(labeler, name, module, raising=False)
     return calls
 
 
@@ -350,6 +358,17 @@ def test_snapshot_hands_its_options_on(
         ("snapshot", images, masks, (), "P1", out, (1366, 768), 2, "audit", None),
     ]
     assert run("snapshot", images, "--case", "P2", "--out", out)[0] == 2
+
+
+def test_a_snapshot_that_fails_says_why(
+    tmp_path: Path, run: Run, app_calls: list[tuple[Any, ...]]
+) -> None:
+    write_case(tmp_path)
+    args = ("snapshot", tmp_path / "images", "--case", "P1", "--out")
+    code, _, err = run(*args, tmp_path / "x.png", "--region", 99)
+    assert (code, err) == (2, "The list has 3 regions.\n")
+    code, _, err = run(*args, tmp_path / "gone" / "x.png")
+    assert (code, err) == (1, "no such folder.\n")
 
 
 def test_help_and_version(run: Run) -> None:
