@@ -1,0 +1,58 @@
+"""Names and colours of label values."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeler.core.labels import MAX_LABEL, Label, LabelTable
+
+values = st.integers(1, MAX_LABEL)
+colours = st.integers(0, 0xFFFFFF).map(lambda n: f"#{n:06x}")
+
+
+@given(values, colours)
+def test_a_colour_is_read_as_red_green_blue(value, colour):
+    red, green, blue = Label(value, "Liver", colour).rgb
+    assert f"#{red:02x}{green:02x}{blue:02x}" == colour
+
+
+@given(values)
+def test_an_unknown_value_has_a_name_and_always_the_same_colour(value):
+    label = LabelTable()[value]
+    assert label.value == value
+    assert label.name == f"Label {value}"
+    assert label == LabelTable()[value]
+    assert value not in LabelTable()
+
+
+def test_neighbouring_unknown_values_differ_in_colour():
+    table = LabelTable()
+    assert len({table[value].colour for value in range(1, 13)}) == 12
+
+
+def test_the_table_is_ordered_and_immutable():
+    liver, lesion = Label(1, "Liver", "#806040", "organ"), Label(5, "HCC", "#ff0000", "lesion")
+    table = LabelTable([lesion, liver])
+    assert list(table) == [liver, lesion]
+    assert (table[1], len(table), 5 in table) == (liver, 2, True)
+    renamed = table.with_label(Label(5, "ICC", "#ff0000"))
+    assert renamed[5].name == "ICC"
+    assert table[5].name == "HCC"
+    assert len(renamed) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "colour", "reason"),
+    [
+        (0, "#000000", "not within"),
+        (MAX_LABEL + 1, "#000000", "not within"),
+        (1, "red", "not #rrggbb"),
+        (1, "1234567", "not #rrggbb"),
+        (1, "#12345g", "invalid literal"),
+    ],
+)
+def test_labels_that_make_no_sense_are_refused(value, colour, reason):
+    with pytest.raises(ValueError, match=reason):
+        Label(value, "x", colour)
