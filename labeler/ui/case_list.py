@@ -134,6 +134,7 @@ class CaseList(QWidget):
         view = self._view
         view.setObjectName("caseRows")
         view.setAccessibleName("Case rows")
+        view.setToolTip("A click opens a case, a right click sets its status")
         view.setModel(self._table)
         view.setItemDelegate(CaseDelegate(view))
         view.setUniformItemSizes(True)

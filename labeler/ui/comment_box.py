@@ -42,6 +42,7 @@ class CommentBox(QWidget):
         self._about.setCheckable(True)
         self._about.setChecked(True)
         self._about.setFont(style.text_font(style.SMALL_PX))
+        self._about.setAccessibleName("Comment is about the selected region")
         self._about.setToolTip("Attach the comment to the selected region, or to the whole case")
         line = QHBoxLayout()
         line.setContentsMargins(0, 0, 0, 0)
@@ -93,7 +94,6 @@ class CommentBox(QWidget):
         self._about.setVisible(self._region is not None and self._key is None)
         if self._region is not None:
             self._about.setText(f"about {self._region}")
-            self._about.setAccessibleName(f"Comment is about {self._region}")
         if self._key is not None:
             hint = "Change the comment \u2026"
         elif self._about_region():

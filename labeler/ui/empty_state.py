@@ -11,7 +11,7 @@ from labeler.ui import style
 class EmptyState(QWidget):
     """A sentence, with a button for the action that ends the emptiness."""
 
-    def __init__(self, action: QAction | None = None, parent: QWidget | None = None) -> None:
+    def __init__(self, action: QAction, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._label = QLabel(self)
         self._label.setObjectName("emptyText")
@@ -26,15 +26,13 @@ class EmptyState(QWidget):
         layout.addWidget(self._label)
         layout.addWidget(self._button, 0, Qt.AlignHCenter)
         layout.addStretch(1)
-        if action is not None:
-            self._button.setText(action.text())
-            self._button.setIcon(action.icon())
-            self._button.setIconSize(QSize(style.scaled(16), style.scaled(16)))
-            self._button.setToolTip(action.toolTip())
-            self._button.setAccessibleName(action.text())
-            self._button.setObjectName(f"empty.{action.objectName()}")
-            self._button.clicked.connect(lambda checked=False: action.trigger())
-        self._has_action = action is not None
+        self._button.setText(action.text())
+        self._button.setIcon(action.icon())
+        self._button.setIconSize(QSize(style.scaled(16), style.scaled(16)))
+        self._button.setToolTip(action.toolTip())
+        self._button.setAccessibleName(action.text())
+        self._button.setObjectName(f"empty.{action.objectName()}")
+        self._button.clicked.connect(lambda checked=False: action.trigger())
 
     @property
     def text(self) -> str:
@@ -42,4 +40,4 @@ class EmptyState(QWidget):
 
     def set_text(self, text: str, *, with_action: bool = True) -> None:
         self._label.setText(text)
-        self._button.setVisible(with_action and self._has_action)
+        self._button.setVisible(with_action)

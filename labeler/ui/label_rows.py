@@ -127,6 +127,7 @@ class LabelRows(QTreeView):
         super().__init__(parent)
         self.setObjectName(f"labels.{mask}")
         self.setAccessibleName(f"Labels of {mask}")
+        self.setToolTip(f"A click lets edits write a label into {mask}")
         self._ws = ws
         self._mask = mask
         self._table = LabelRowsTable(ws, mask, self)

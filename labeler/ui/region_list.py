@@ -108,7 +108,7 @@ class RegionList(QWidget):
         self._unreviewed = QPushButton("Unreviewed", self)
         self._table = RegionTable(ws.session, self)
         self._view = RegionRows(self)
-        self._empty = EmptyState(None, self)
+        self._empty = EmptyState(commands.action("mask.new"), self)
         self._stack = QStackedLayout()
         self._dress()
         self._lay_out()
@@ -154,6 +154,7 @@ class RegionList(QWidget):
         view = self._view
         view.setObjectName("regionRows")
         view.setAccessibleName("Region rows")
+        view.setToolTip("A click goes to a region, a right click changes it")
         view.setModel(self._table)
         view.setItemDelegate(RegionDelegate(view))
         view.setRootIsDecorated(False)
@@ -266,10 +267,9 @@ class RegionList(QWidget):
             f"{reviewed:,} of {total:,} reviewed" if total else "", "N next \u00b7 T reviewed"
         )
         self._stack.setCurrentWidget(self._view if self._table.groups else self._empty)
-        if self._ws.session.case is None:
-            self._empty.set_text("Open a case to see the regions of its masks.")
-        else:
-            self._empty.set_text("This case has no mask. Ctrl+N adds an empty one.")
+        is_open = self._ws.session.case is not None
+        text = "This case has no mask." if is_open else "Open a case to see its regions."
+        self._empty.set_text(text, with_action=is_open)
 
     def _settings_changed(self, section: str) -> None:
         if section == "columns":

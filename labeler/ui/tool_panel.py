@@ -9,6 +9,7 @@ from PyQt5.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
+    QLayout,
     QSizePolicy,
     QWidget,
 )
@@ -96,6 +97,7 @@ class ToolPanel(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(*(style.scaled(px) for px in (8, 4, 8, 4)))
         layout.setSpacing(style.scaled(2))
+        layout.setSizeConstraint(QLayout.SetNoConstraint)
         for button in self._tools.values():
             layout.addWidget(button)
         layout.addWidget(_gap(self))

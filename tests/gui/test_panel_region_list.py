@@ -295,4 +295,7 @@ def test_empty_lists_say_what_to_do(qtbot, ws, commands, tmp_path):
     qtbot.addWidget(panel)
     assert "Open a case" in panel._empty.text
     open_case(ws, tmp_path, phases=("NC",))
-    assert "Ctrl+N" in panel._empty.text
+    assert "no mask" in panel._empty.text
+    panel.show()
+    with qtbot.waitSignal(commands.action("mask.new").triggered):
+        QTest.mouseClick(panel.findChild(QPushButton, "empty.mask.new"), Qt.LeftButton)

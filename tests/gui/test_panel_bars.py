@@ -1,0 +1,275 @@
+"""Tool bar, status bar and the panel of the selected region."""
+
+import numpy as np
+import pytest
+from PyQt5.QtCore import QPoint, Qt, QTime
+from PyQt5.QtGui import QColor
+from PyQt5.QtTest import QTest
+from PyQt5.QtWidgets import QDoubleSpinBox, QLabel, QLineEdit, QProgressBar
+
+from labeler.core.edits import Edit
+from labeler.core.mask import Box, Patch
+from labeler.ui.enhancement_plot import EnhancementPlot
+from labeler.ui.label_picker import LabelPopup
+from labeler.ui.region_panel import RegionPanel
+from labeler.ui.status_bar import MESSAGE_MS, StatusBar
+from labeler.ui.tool_button import ToolButton
+from labeler.ui.tool_panel import TOOLS, ToolPanel
+from tests.case_world import LESION, LIVER, count_regions, open_case, region_of
+from tests.gui.panel_kit import commands, ws
+
+__all__ = ["commands", "ws"]
+
+
+@pytest.fixture
+def tools(qtbot, ws, commands) -> ToolPanel:
+    panel = ToolPanel(ws, commands)
+    qtbot.addWidget(panel)
+    panel.resize(1900, 40)
+    panel.show()
+    return panel
+
+
+@pytest.fixture
+def status(qtbot, ws) -> StatusBar:
+    bar = StatusBar(ws)
+    qtbot.addWidget(bar)
+    bar.resize(1300, 26)
+    bar.show()
+    return bar
+
+
+def button(panel: ToolPanel, command_id: str) -> ToolButton:
+    return panel.findChild(ToolButton, f"button.{command_id}")
+
+
+def text(bar: StatusBar, name: str) -> str:
+    return bar.findChild(QLabel, name).text()
+
+
+def edit(ws, name: str) -> Edit:
+    box = Box((0, 0, 0), (1, 1, 2))
+    before = ws.session.masks["draft"].mask.array[box.slices]
+    return Edit(name, (Patch.between("draft", box, before, before ^ 3),))
+
+
+# --- tool bar
+
+
+def test_a_click_takes_the_tool_and_a_second_click_keeps_it(tools, ws, commands):
+    for name in TOOLS:
+        commands.bind(name, lambda checked, name=name: ws.selection.set_tool(name))
+    for _ in range(2):
+        QTest.mouseClick(button(tools, "tool.brush"), Qt.LeftButton)
+        assert ws.selection.tool == "tool.brush"
+        assert button(tools, "tool.brush").isChecked()
+    assert not button(tools, "tool.navigate").isChecked()
+    ws.selection.set_tool("tool.fill")  # by key
+    assert button(tools, "tool.fill").isChecked()
+    assert not button(tools, "tool.brush").isChecked()
+
+
+def test_buttons_show_the_name_and_the_key(tools, commands):
+    brush = button(tools, "tool.brush")
+    assert (brush.caption, brush.hint) == ("Brush", "3")
+    commands.set_keys({"tool.brush": "B"})
+    assert brush.hint == "B"
+
+
+def test_undo_says_what_it_will_undo(tools, ws, commands, tmp_path):
+    open_case(ws, tmp_path)
+    undo = button(tools, "edit.undo")
+    assert not undo.isEnabled()
+    assert undo.caption == "Undo"
+    ws.session.apply(edit(ws, "Draw contour"))
+    assert undo.caption == "Undo \u201cDraw contour\u201d"
+    assert commands.action("edit.undo").text() == "Undo Draw contour"
+    assert not button(tools, "edit.redo").isEnabled()
+    ws.session.undo()
+    assert not undo.isEnabled()
+    assert "Draw contour" in commands.action("edit.redo").toolTip()
+    ws.session.apply(edit(ws, "Accept the proposal of a model with a very long name"))
+    assert len(undo.caption) < 40
+
+
+def test_save_is_marked_while_something_is_unsaved(tools, ws, tmp_path):
+    open_case(ws, tmp_path)
+    save = button(tools, "file.save")
+    assert not save.has_mark
+    ws.session.apply(edit(ws, "Draw"))
+    assert save.has_mark
+    ws.session.undo()
+    assert not save.has_mark
+
+
+def test_brush_size_goes_both_ways(tools, ws):
+    box = tools.findChild(QDoubleSpinBox, "brushSize")
+    assert box.value() == 8.0
+    QTest.keyClick(box, Qt.Key_Up)
+    assert ws.selection.brush_mm == 9.0
+    ws.selection.set_brush_mm(33.0)
+    assert box.value() == 33.0
+
+
+def test_the_label_is_chosen_by_typing(qtbot, tools, ws):
+    label = tools.findChild(ToolButton, "activeLabel")
+    assert label.caption == "Liver"
+    QTest.mouseClick(label, Qt.LeftButton)
+    search = tools.findChild(LabelPopup).findChild(QLineEdit, "labelSearch")
+    QTest.keyClicks(search, "hc")
+    QTest.keyClick(search, Qt.Key_Return)
+    assert ws.selection.label == LESION
+    assert label.caption == "HCC"
+    qtbot.waitUntil(lambda: tools.findChild(LabelPopup) is None)
+
+
+def test_a_new_label_value_can_be_typed(tools, ws):
+    QTest.mouseClick(tools.findChild(ToolButton, "activeLabel"), Qt.LeftButton)
+    search = tools.findChild(LabelPopup).findChild(QLineEdit, "labelSearch")
+    QTest.keyClicks(search, "42")
+    QTest.keyClick(search, Qt.Key_Return)
+    assert ws.selection.label == 42
+
+
+def test_a_narrow_bar_gives_up_words_and_keeps_every_button(tools):
+    assert not tools.is_compact
+    tools.resize(640, 40)
+    assert tools.is_compact
+    shown = [b for b in tools.findChildren(ToolButton) if b.isVisible()]
+    assert len(shown) == len(TOOLS) + 5
+    assert all(b.geometry().right() <= tools.width() for b in shown)
+    assert all(b.toolTip() for b in shown)
+    tools.resize(1900, 40)
+    assert not tools.is_compact
+
+
+# --- status bar
+
+
+def test_saved_state_in_words(status, ws, tmp_path):
+    assert text(status, "savedState") == ""
+    open_case(ws, tmp_path)
+    assert text(status, "savedState") == "No changes"
+    ws.session.apply(edit(ws, "Draw"))
+    assert text(status, "savedState") == "Edited"
+    status.show_saving()
+    assert text(status, "savedState").startswith("Saving")
+    mask = ws.session.masks["draft"].mask
+    ws.session.set_mask_saved("draft", None, mask.revision)
+    status.show_saved(QTime(10, 42, 7))
+    assert text(status, "savedState") == "Saved 10:42:07"
+    ws.session.apply(edit(ws, "Draw again"))
+    assert text(status, "savedState") == "Edited"
+    status.show_saving()
+    status.show_save_error("The disk is full.")
+    assert text(status, "savedState") == "Edited"
+    assert text(status, "statusMessage") == "The disk is full."
+
+
+def test_the_cursor_is_shown_in_mm_and_in_all_phases(status, ws, tmp_path):
+    open_case(ws, tmp_path)
+    ws.views.hovered.emit(np.array([15.0, 0.0, 0.0]))
+    assert text(status, "cursorPlace") == "15.0 R  0.0 A  0.0 S mm"
+    assert text(status, "cursorValues") == "NC 40 \u00b7 ART 40 \u00b7 PV 40 HU"
+    ws.views.hovered.emit(np.array([0.0, 0.0, 60.8]))
+    # the voxels of PV end at 60 mm, those of ART at 60.5, those of NC at 61.2
+    assert text(status, "cursorValues") == "NC \u22121,000 \u00b7 ART \u2013 \u00b7 PV \u2013 HU"
+    ws.views.set_crosshair(np.array([0.0, 0.0, 0.0]))
+    ws.views.hovered.emit(None)
+    assert text(status, "cursorValues") == "NC 100 \u00b7 ART 100 \u00b7 PV 100 HU"
+
+
+def test_messages_pass_and_errors_wait_for_a_click(status):
+    message = status.findChild(QLabel, "statusMessage")
+    status.show_message("This is the last case.")
+    assert message._timer.isActive()
+    assert message._timer.interval() == MESSAGE_MS
+    message._timer.timeout.emit()
+    assert message.text() == ""
+    status.show_error("First fault.")
+    status.show_error("Second fault.")
+    status.show_message("passing")
+    assert message.sentence == "Second fault."
+    assert "+1 more" in message.text()
+    QTest.mouseClick(message, Qt.LeftButton)
+    assert message.text() == "First fault."
+    QTest.mouseClick(message, Qt.LeftButton)
+    assert message.text() == "passing"
+
+
+def test_a_long_message_is_shortened_and_whole_in_the_tooltip(qtbot, status):
+    sentence = "A sentence that goes on and on. " * 20
+    status.show_error(sentence)
+    message = status.findChild(QLabel, "statusMessage")
+    assert message.text().endswith("\u2026")
+    assert sentence in message.toolTip()
+    assert status.width() == 1300
+
+
+def test_progress_comes_and_goes(status):
+    bar = status.findChild(QProgressBar)
+    status.show_progress("Loading LV-1", 0.25)
+    assert bar.isVisible()
+    assert bar.value() == bar.maximum() / 4
+    status.show_progress("Counting")
+    assert bar.maximum() == 0
+    status.hide_progress()
+    assert not bar.isVisible()
+
+
+# --- region panel
+
+
+@pytest.fixture
+def region(qtbot, ws, commands, tmp_path) -> RegionPanel:
+    panel = RegionPanel(ws, commands)
+    qtbot.addWidget(panel)
+    panel.resize(320, 220)
+    panel.show()
+    open_case(ws, tmp_path)
+    count_regions(ws, "draft")
+    return panel
+
+
+def colours(widget, colour: str) -> int:
+    """Number of pixels that have a colour, more or less."""
+    image = widget.grab().toImage()
+    wanted = np.array(QColor(colour).getRgb()[:3])
+    pixels = np.array(
+        [
+            image.pixelColor(x, y).getRgb()[:3]
+            for x in range(image.width())
+            for y in range(image.height())
+        ]
+    )
+    return int((np.abs(pixels - wanted).max(axis=1) < 30).sum())
+
+
+def test_the_selected_region_is_named_and_put_into_words(region, ws):
+    ws.selection.select_region(region_of(ws, "draft", LESION))
+    assert region.header._title.text() == "HCC"
+    assert region.header.note.endswith(" mm")
+    wash_in, below = region.findings.splitlines()
+    assert wash_in.startswith("No wash-in")
+    assert below.startswith("Below the liver in ART by ")
+    assert below.endswith(" and PV by 60 HU")
+
+
+def test_the_curve_is_drawn_in_the_colour_of_the_label_over_the_liver(region, ws):
+    plot = region.findChild(EnhancementPlot)
+    ws.selection.select_region(region_of(ws, "draft", LESION))
+    assert colours(plot, "#ff2020") > 100
+    assert colours(plot, "#3cb44b") > 20
+    ws.selection.select_region(region_of(ws, "draft", LIVER))
+    assert colours(plot, "#ff2020") == 0
+    assert colours(plot, "#3cb44b") > 100
+
+
+def test_without_a_region_the_panel_says_what_to_do(qtbot, region, ws, commands):
+    assert "Click one" in region._empty.text
+    ws.selection.select_region(region_of(ws, "draft", LESION))
+    ws.selection.select_region(None)
+    assert region._stack.currentIndex() == 1
+    with qtbot.waitSignal(commands.action("region.next").triggered):
+        button = region._empty._button
+        QTest.mouseClick(button, Qt.LeftButton, Qt.NoModifier, QPoint(5, 5))
