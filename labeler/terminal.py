@@ -66,8 +66,17 @@ def progress(title: str, total: int) -> Iterator[Callable[..., None]]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total, visible=False)
 
+        is_shown = False
+
         def advance(steps: int, text: str = "") -> None:
-            is_late = time.monotonic() - started > _PATIENCE_S
-            bar.update(task, advance=steps, visible=is_late, description=text or title)
+            nonlocal is_shown
+            was_shown, is_shown = is_shown, time.monotonic() - started > _PATIENCE_S
+            bar.update(
+                task,
+                advance=steps,
+                visible=is_shown,
+                description=text or title,
+                refresh=is_shown and not was_shown,  # later ones are drawn ten times a second
+            )
 
         yield advance

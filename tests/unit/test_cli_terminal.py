@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def stderr(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def stderr(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
     stream = Terminal()
     monkeypatch.setattr("sys.stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
@@ -31,8 +31,10 @@ def test_work_that_takes_long_shows_a_bar_on_standard_error(
     monkeypatch.setattr(terminal, "_PATIENCE_S", 0.0)
     with terminal.progress("Reading", 4) as advance:
         advance(1)
-        advance(1, "LV-0002")
     assert "Reading" in stderr.getvalue()
+    assert "25%" in stderr.getvalue()
+    with terminal.progress("Reading", 4) as advance:
+        advance(2, "LV-0002")
     assert "LV-0002" in stderr.getvalue()
     assert "50%" in stderr.getvalue()
     assert capsys.readouterr().out == ""
