@@ -59,7 +59,7 @@ def decode_edit(data: bytes) -> Edit:
                     ValueChange(str(step["field"]), str(step["key"]), step["before"], step["after"])
                 )
         return Edit(str(fields["name"]), tuple(steps))
-    except (struct.error, KeyError, TypeError, AttributeError) as error:
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError("a stored edit is damaged") from error
 
 

@@ -1,0 +1,434 @@
+"""The journal: what was appended survives any crash, and what the files lack comes back."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeler.core.edits import Edit, ValueChange
+from labeler.core.geometry import AxisOrder, Grid
+from labeler.core.mask import Box, Mask, Patch
+from labeler.storage import journal as journal_module
+from labeler.storage.edit_codec import decode_edit, encode_edit
+from labeler.storage.errors import ImageError, SaveError
+from labeler.storage.journal import (
+    Act,
+    Journal,
+    JournalEntry,
+    MaskState,
+    SavedMark,
+    read_journal,
+)
+from tests.unit.storage_faults import killed_after, small_disk
+
+SHAPE = (3, 4, 5)
+
+
+def patch(mask="draft", seed=0, dtype=np.uint8) -> Patch:
+    before = np.zeros(SHAPE, dtype)
+    after = before.copy()
+    rng = np.random.default_rng(seed)
+    after[tuple(rng.integers(0, n) for n in SHAPE)] = rng.integers(1, np.iinfo(dtype).max)
+    found = Patch.between(mask, Box.whole(SHAPE), before, after)
+    assert found is not None
+    return found
+
+
+def brush(mask="draft", seed=0) -> Edit:
+    return Edit(f"Brush {seed}", (patch(mask, seed),))
+
+
+def new_mask(name="draft") -> Mask:
+    order = AxisOrder((0, 1, 2), (False,) * 3, SHAPE[::-1])
+    return Mask(name, np.zeros(SHAPE, np.uint8), Grid(SHAPE, np.eye(4)), order)
+
+
+def same(edit: Edit, other: Edit) -> bool:
+    return (edit.name, edit.steps) == (other.name, other.steps)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journals" / "case.journal"
+
+
+@pytest.fixture
+def journal(path):
+    journal = Journal.create(path, "case 1", {"draft": MaskState("d0")})
+    yield journal
+    journal.close()
+
+
+# Edits as bytes
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=6,
+)
+changes = st.builds(ValueChange, st.text(), st.text(), json_values, json_values)
+patches = st.builds(patch, st.text(), st.integers(0, 1000), st.sampled_from([np.uint8, np.uint16]))
+
+
+@given(st.text(), st.lists(patches | changes, max_size=5))
+def test_edits_survive_encoding(name, steps):
+    edit = Edit(name, tuple(steps))
+    restored = decode_edit(encode_edit(edit))
+    assert same(restored, edit)
+    assert restored.id != edit.id
+
+
+def test_a_decoded_patch_gives_the_same_mask_and_revision():
+    edit, one, two = brush(), new_mask(), new_mask()
+    one.apply(edit.patches[0])
+    two.apply(decode_edit(encode_edit(edit)).patches[0])
+    np.testing.assert_array_equal(one.array, two.array)
+    assert one.revision == two.revision != 0
+
+
+@given(st.binary(max_size=80))
+def test_arbitrary_bytes_are_no_edit(data):
+    with pytest.raises(ValueError, match="a stored edit is damaged"):
+        decode_edit(data)
+
+
+def test_any_cut_edit_is_refused():
+    data = encode_edit(Edit("x", (patch(), ValueChange("comment", "1", None, "囊腫"), patch())))
+    for end in range(len(data)):
+        with pytest.raises(ValueError, match="a stored edit is damaged"):
+            decode_edit(data[:end])
+
+
+# Appending and reading
+
+
+def test_what_was_appended_is_read(path, journal):
+    edits = [brush(seed=seed) for seed in range(3)]
+    journal.append(edits[0])
+    journal.append(edits[0], Act.UNDO)
+    journal.mark_saved("draft", MaskState("d1", 2**62 + 1))
+    journal.append(edits[1], Act.REDO)
+    contents = read_journal(path)
+    assert contents.case_id == "case 1"
+    assert contents.bases == {"draft": MaskState("d0")}
+    assert not contents.is_torn
+    acts = [record.act for record in contents.records if isinstance(record, JournalEntry)]
+    assert acts == [Act.DO, Act.UNDO, Act.REDO]
+    assert contents.records[2] == SavedMark("draft", MaskState("d1", 2**62 + 1))
+    assert same(contents.records[3].edit, edits[1])
+
+
+def test_every_append_is_synced(journal, monkeypatch):
+    synced = []
+    original = os.fdatasync
+    monkeypatch.setattr(
+        journal_module.os, "fdatasync", lambda fd: synced.append(fd) or original(fd)
+    )
+    for seed in range(3):
+        journal.append(brush(seed=seed))
+    assert len(synced) == 3
+
+
+def test_torn_at_every_byte(path, journal):
+    """Whatever part of the last records reached the disk, the whole ones before are read."""
+    edits = [brush(seed=seed) for seed in range(3)]
+    ends = [path.stat().st_size]
+    for edit in edits:
+        journal.append(edit)
+        ends.append(path.stat().st_size)
+    data = path.read_bytes()
+    for cut in range(ends[0], len(data) + 1):
+        path.write_bytes(data[:cut])
+        contents = read_journal(path)
+        whole = sum(end <= cut for end in ends) - 1
+        assert len(contents.records) == whole
+        assert contents.is_torn == (cut not in ends)
+        assert all(same(r.edit, e) for r, e in zip(contents.records, edits, strict=False))
+    for cut in range(ends[0]):
+        path.write_bytes(data[:cut])
+        with pytest.raises(ImageError, match="is no journal"):
+            read_journal(path)
+
+
+def test_damaged_at_every_byte(path, journal):
+    for seed in range(2):
+        journal.append(brush(seed=seed))
+    data = path.read_bytes()
+    whole = read_journal(path).records
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 255]) + data[place + 1 :])
+        try:
+            records = read_journal(path).records
+        except ImageError:
+            continue
+        assert len(records) < 2
+        assert all(same(r.edit, w.edit) for r, w in zip(records, whole, strict=False))
+
+
+def test_zeros_at_the_end_are_no_record(path, journal):
+    """Some file systems extend a file before they write to it."""
+    journal.append(brush())
+    with open(path, "ab") as file:
+        file.write(bytes(1000))
+    contents = read_journal(path)
+    assert (len(contents.records), contents.is_torn) == (1, True)
+
+
+def test_records_of_a_later_version_end_the_reading(path, journal):
+    journal.append(brush())
+    payload = b"Zwhatever"
+    with open(path, "ab") as file:
+        file.write(struct.pack("<II", len(payload), zlib.crc32(payload)) + payload)
+    journal.close()
+    assert len(read_journal(path).records) == 1
+
+
+def test_reopening_goes_on_behind_the_last_whole_record(path, journal):
+    journal.append(brush(seed=0))
+    journal.append(brush(seed=1))
+    journal.close()
+    with open(path, "rb+") as file:
+        file.truncate(path.stat().st_size - 3)
+    again = Journal.reopen(path)
+    again.append(brush(seed=2))
+    again.close()
+    contents = read_journal(path)
+    assert [record.edit.name for record in contents.records] == ["Brush 0", "Brush 2"]
+    assert not contents.is_torn
+
+
+def test_restarting_drops_the_records(path, journal):
+    journal.append(brush())
+    journal.restart({"draft": MaskState("d1", 5)})
+    journal.append(brush(seed=7))
+    contents = read_journal(path)
+    assert contents.bases == {"draft": MaskState("d1", 5)}
+    assert contents.case_id == "case 1"
+    assert [record.edit.name for record in contents.records] == ["Brush 7"]
+
+
+def test_discarding_removes_the_file(path, journal):
+    journal.discard()
+    assert not path.exists()
+    journal.close()
+
+
+def test_files_that_are_no_journal(path):
+    with pytest.raises(ImageError, match="it is not there"):
+        read_journal(path)
+    path.parent.mkdir()
+    for content in (b"", b"hello", b"CTLJRNL1", b"CTLJRNL1" + bytes(100)):
+        path.write_bytes(content)
+        with pytest.raises(ImageError, match="is no journal"):
+            read_journal(path)
+    payload = b'{"case": "x", "bases": {"draft": 7}}'
+    record = struct.pack("<II", len(payload), zlib.crc32(payload)) + payload
+    path.write_bytes(b"CTLJRNL1" + record)
+    with pytest.raises(ImageError, match="is no journal"):
+        Journal.reopen(path)
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("call", "number", "why"),
+    [
+        ("pwrite", errno.ENOSPC, "the disk is full"),
+        ("fdatasync", errno.EIO, "the disk reports an error"),
+    ],
+)
+def test_failed_append_leaves_the_journal_as_it_was(path, journal, monkeypatch, call, number, why):
+    journal.append(brush(seed=0))
+    before = path.read_bytes()
+
+    def fail(*args):
+        if call == "pwrite":
+            os.write(args[0], b"")  # nothing more arrives
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as context:
+        context.setattr(journal_module.os, call, fail)
+        with pytest.raises(SaveError, match=why):
+            journal.append(brush(seed=1))
+    assert path.read_bytes() == before
+    journal.append(brush(seed=2))
+    names = [record.edit.name for record in read_journal(path).records]
+    assert names == ["Brush 0", "Brush 2"]
+
+
+def test_a_really_full_disk(tmp_path):
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        journal = Journal.create(disk / "case.journal", "case", {})
+        (disk / "filler").write_bytes(bytes(45_000))
+        big = Edit("Big", (Patch("draft", Box.whole(SHAPE), "uint8", os.urandom(40_000)),))
+        journal.append(brush(seed=0))
+        with pytest.raises(SaveError, match="the disk is full"):
+            journal.append(big)
+        journal.append(brush(seed=1))
+        (disk / "filler").unlink()
+        journal.append(big)
+        journal.close()
+        names = [record.edit.name for record in read_journal(disk / "case.journal").records]
+    assert names == ["Brush 0", "Brush 1", "Big"]
+
+
+def test_killed_while_appending_loses_at_most_that_edit(path, journal):
+    journal.append(brush(seed=0))
+    whole = path.read_bytes()
+    seen = set()
+    for calls in range(20):
+        path.write_bytes(whole)
+        died = killed_after(calls, lambda: journal.append(brush(seed=1)))
+        seen.add(len(read_journal(path).records))
+        if not died:
+            break
+    assert seen == {1, 2}
+
+
+def test_killed_while_restarting_leaves_the_old_or_the_new_journal(path, journal):
+    journal.append(brush(seed=0))
+    whole = path.read_bytes()
+    seen = set()
+    for calls in range(60):
+        path.write_bytes(whole)
+        died = killed_after(calls, lambda: journal.restart({"draft": MaskState("d1")}))
+        contents = read_journal(path)
+        seen.add((contents.bases["draft"].digest, len(contents.records)))
+        if not died:
+            break
+    assert seen == {("d0", 1), ("d1", 0)}
+
+
+def test_restart_that_fails_goes_on_with_the_old_journal(path, journal, monkeypatch):
+    journal.append(brush(seed=0))
+    with monkeypatch.context() as context:
+        context.setattr(
+            journal_module, "write_bytes_durably",
+            lambda *_: (_ for _ in ()).throw(SaveError("the disk is full")),
+        )  # fmt: skip
+        with pytest.raises(SaveError):
+            journal.restart({})
+    journal.append(brush(seed=1))
+    assert len(read_journal(path).records) == 2
+
+
+def test_closed_journal_takes_nothing(journal):
+    journal.close()
+    with pytest.raises(SaveError):
+        journal.append(brush())
+
+
+# Restoring
+
+
+def test_all_edits_come_back_when_the_file_is_the_old_one(path, journal):
+    for seed in range(3):
+        journal.append(brush(seed=seed))
+    recovery = read_journal(path).unsaved({"draft": "d0"})
+    assert [entry.edit.name for entry in recovery.entries] == ["Brush 0", "Brush 1", "Brush 2"]
+    assert recovery.strangers == ()
+
+
+def test_a_file_nobody_knows_gets_no_edits(path, journal):
+    journal.append(brush())
+    journal.append(Edit("Comment", (ValueChange("comment", "1", None, "x"),)))
+    for digests in ({"draft": "changed by somebody"}, {}):
+        recovery = read_journal(path).unsaved(digests)
+        assert recovery.strangers == ("draft",)
+        assert [entry.edit.name for entry in recovery.entries] == ["Comment"]
+
+
+def test_a_mask_that_was_never_saved(path):
+    journal = Journal.create(path, "case", {})
+    journal.append(brush("new"))
+    journal.close()
+    contents = read_journal(path)
+    assert len(contents.unsaved({}).entries) == 1
+    assert contents.unsaved({"new": "somebody's"}).strangers == ("new",)
+
+
+def test_an_edit_of_two_masks_of_which_one_was_saved(path):
+    journal = Journal.create(path, "case", {"a": MaskState("a0"), "b": MaskState("b0")})
+    edit = Edit("Copy region", (patch("a", 1), patch("b", 2)))
+    journal.append(edit)
+    journal.mark_saved("a", MaskState("a1", edit.patches[0].token))
+    journal.close()
+    contents = read_journal(path)
+    (entry,) = contents.unsaved({"a": "a1", "b": "b0"}).entries
+    assert [step.mask for step in entry.edit.steps] == ["b"]
+    (entry,) = contents.unsaved({"a": "a0", "b": "b0"}).entries
+    assert [step.mask for step in entry.edit.steps] == ["a", "b"]
+
+
+@dataclass
+class Session:
+    """A user at work: edits, undoes, saves; each save may be cut off or finish late."""
+
+    journal: Journal
+    mask: Mask = field(default_factory=new_mask)
+    disk: str = "d0"
+    files: dict[str, tuple[np.ndarray, int]] = field(default_factory=dict)
+    done: list[Edit] = field(default_factory=list)
+    undone: list[Edit] = field(default_factory=list)
+    snapshot: tuple[np.ndarray, int] | None = None
+
+    def __post_init__(self):
+        self.files["d0"] = self.mask.snapshot()
+
+    def act(self, what: str) -> None:
+        if what == "edit":
+            edit = brush(seed=len(self.files) * 100 + len(self.done))
+            self.undone.clear()
+            self.done.append(edit)
+            self._apply(edit, Act.DO)
+        elif what == "undo" and self.done:
+            self.undone.append(self.done.pop())
+            self._apply(self.undone[-1], Act.UNDO)
+        elif what == "redo" and self.undone:
+            self.done.append(self.undone.pop())
+            self._apply(self.done[-1], Act.REDO)
+        elif what == "begin save":
+            self.snapshot = self.mask.snapshot()
+        elif what in ("finish save", "cut save") and self.snapshot is not None:
+            digest = f"d{len(self.files)}"
+            self.files[digest] = self.snapshot
+            self.journal.mark_saved("draft", MaskState(digest, self.snapshot[1]))
+            if what == "finish save":
+                self.disk = digest
+            self.snapshot = None
+        elif what == "restart" and self.files[self.disk][1] == self.mask.revision:
+            self.journal.restart({"draft": MaskState(self.disk, self.mask.revision)})
+
+    def _apply(self, edit: Edit, act: Act) -> None:
+        self.mask.apply(edit.patches[0])
+        self.journal.append(edit, act)
+
+
+ACTS = ["edit", "undo", "redo", "begin save", "finish save", "cut save", "restart"]
+
+
+@given(st.lists(st.sampled_from(ACTS), max_size=25))
+def test_after_a_crash_at_any_time_the_mask_is_as_it_was(acts):
+    """The file on disk plus what the journal gives back is the mask the user saw last."""
+    path = Path(os.environ["CT_LABELER_LOCAL_DIR"]) / "case.journal"
+    session = Session(Journal.create(path, "case", {"draft": MaskState("d0")}))
+    for what in acts:
+        session.act(what)
+    session.journal.close()
+    recovery = read_journal(path).unsaved({"draft": session.disk})
+    assert recovery.strangers == ()
+    restored = new_mask()
+    restored._array[:] = session.files[session.disk][0]
+    for entry in recovery.entries:
+        restored.apply(entry.edit.patches[0])
+    np.testing.assert_array_equal(restored.array, session.mask.array)

@@ -1,0 +1,114 @@
+"""Locks: one holder, stale ones given away, nobody's taken silently."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from labeler.storage import locks
+from labeler.storage.errors import SaveError
+from labeler.storage.locks import CaseLock, LockedError, inspect
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "_labeling" / ".case.lock"
+
+
+def change(path: Path, **fields) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def test_one_holder_at_a_time(path):
+    assert inspect(path) is None
+    lock = CaseLock.acquire(path)
+    owner = inspect(path)
+    assert owner == lock.owner
+    assert owner.pid == os.getpid()
+    with pytest.raises(LockedError, match=rf"^{owner.user} on {owner.host} has this case open"):
+        CaseLock.acquire(path)
+    lock.release()
+    assert inspect(path) is None
+    CaseLock.acquire(path).release()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_lock_of_a_process_that_has_ended_is_given_away(path):
+    code = (
+        "import sys, pathlib\nfrom labeler.storage.locks import CaseLock\n"
+        "CaseLock.acquire(pathlib.Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert path.exists()
+    assert inspect(path) is None
+    CaseLock.acquire(path).release()
+
+
+def test_number_of_a_process_used_anew_is_no_holder(path):
+    CaseLock.acquire(path)
+    change(path, started=1.0)
+    assert inspect(path) is None
+    CaseLock.acquire(path).release()
+
+
+def test_other_machines_are_believed(path):
+    CaseLock.acquire(path)
+    change(path, host="another", pid=2**22 + 1, user="li")
+    with pytest.raises(LockedError, match="li on another has this case open since 20"):
+        CaseLock.acquire(path)
+
+
+def test_taking_over(path):
+    first = CaseLock.acquire(path)
+    second = CaseLock.acquire(path, take_over=True)
+    first.release()  # it is not the first one's any more
+    assert inspect(path) == second.owner
+    second.release()
+    assert inspect(path) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"user": "x"}', "\0" * 100])
+def test_torn_lock_names_nobody(path, content):
+    path.parent.mkdir()
+    path.write_text(content)
+    assert inspect(path) is None
+    CaseLock.acquire(path).release()
+
+
+def test_of_two_who_find_a_stale_lock_one_gets_it(path, monkeypatch):
+    """The other removes the stale lock late, when it is the first one's fresh one already."""
+    CaseLock.acquire(path)
+    change(path, started=1.0)
+    winners = []
+    original = locks._remove
+
+    def late(path, seen):
+        if not winners:
+            winners.append(None)  # once only
+            winners.append(CaseLock.acquire(path))
+        original(path, seen)
+
+    monkeypatch.setattr(locks, "_remove", late)
+    with pytest.raises(LockedError):
+        CaseLock.acquire(path)
+    assert inspect(path) == winners[1].owner
+
+
+def test_without_hard_links(path, monkeypatch):
+    monkeypatch.setattr(locks.os, "link", lambda *_: (_ for _ in ()).throw(OSError(95, "no")))
+    lock = CaseLock.acquire(path)
+    with pytest.raises(LockedError):
+        CaseLock.acquire(path)
+    lock.release()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(SaveError, match="could not be locked"):
+        CaseLock.acquire(tmp_path / "file" / ".case.lock")
