@@ -17,8 +17,8 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def stderr(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+def watched_stderr(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Put a terminal in the place of standard error; pytest sets its own after each fixture."""
     stream = Terminal()
     monkeypatch.setattr("sys.stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
@@ -26,8 +26,9 @@ def stderr(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_work_that_takes_long_shows_a_bar_on_standard_error(
-    stderr: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    stderr = watched_stderr(monkeypatch)
     monkeypatch.setattr(terminal, "_PATIENCE_S", 0.0)
     with terminal.progress("Reading", 4) as advance:
         advance(1)
@@ -40,7 +41,8 @@ def test_work_that_takes_long_shows_a_bar_on_standard_error(
     assert capsys.readouterr().out == ""
 
 
-def test_quick_work_shows_none(stderr: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quick_work_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    stderr = watched_stderr(monkeypatch)
     monkeypatch.setattr(terminal, "_PATIENCE_S", 3600.0)
     with terminal.progress("Reading", 4) as advance:
         advance(4)
