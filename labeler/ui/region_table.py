@@ -127,9 +127,15 @@ class RegionTable(QAbstractItemModel):
                 yield RegionRef(group.mask, region.id)
 
     def index(self, row: int, column: int, parent: QModelIndex = _NO_INDEX) -> QModelIndex:
-        if not self.hasIndex(row, column, parent):
-            return QModelIndex()
-        return self.createIndex(row, column, parent.row() + 1 if parent.isValid() else 0)
+        # a tree asks this for every row when it lays them out: no call back into rowCount()
+        if parent.isValid():
+            place = parent.row() + 1
+            rows = 0 if parent.internalId() else len(self.groups[place - 1].regions)
+        else:
+            place, rows = 0, len(self.groups)
+        if 0 <= row < rows and 0 <= column < len(self.columns):
+            return self.createIndex(row, column, place)
+        return QModelIndex()
 
     def parent(self, index: QModelIndex) -> QModelIndex:
         if not index.isValid() or not index.internalId():
@@ -142,6 +148,9 @@ class RegionTable(QAbstractItemModel):
         if parent.internalId() or parent.column():
             return 0
         return len(self.groups[parent.row()].regions)
+
+    def hasChildren(self, parent: QModelIndex = _NO_INDEX) -> bool:
+        return not parent.isValid() or not parent.internalId()
 
     def columnCount(self, parent: QModelIndex = _NO_INDEX) -> int:
         return len(self.columns)
