@@ -12,6 +12,7 @@ from labeler.storage.images import read_volume
 from labeler.storage.label_files import load_label_table
 from labeler.storage.masks import read_mask
 from labeler.storage.sidecar import case_file_name, list_sidecars, load_sidecar
+from labeler.storage.unsaved import read_unsaved
 
 #: Cases read at once; each holds one volume in memory.
 _READERS = 2
@@ -45,7 +46,7 @@ def check_cases(cases: tuple[Case, ...]) -> Iterator[list[Finding]]:
 
 
 def check_case(case: Case) -> list[Finding]:
-    """Read every byte of a case: headers, voxels with their checksums, masks, notes."""
+    """Read every byte of a case: headers, voxels with their checksums, masks, notes, journal."""
     inspected = inspect(case)
     sentences = list(inspected.problems)
     for phase, source in inspected.phases.items():
@@ -53,10 +54,32 @@ def check_case(case: Case) -> list[Finding]:
             read_volume(source.series or source.path)
         except ImageError as error:
             sentences.append(f"{phase}: {error}")
+    digests: dict[str, str] = {}
     for mask in inspected.masks:
         try:
-            read_mask(mask.path, mask.name)
+            file = read_mask(mask.path, mask.name)
         except ImageError as error:
             sentences.append(f"Mask {mask.name}: {error}")
+        else:
+            if file.fingerprint is not None:
+                digests[mask.name] = file.fingerprint.digest
     sentences += load_sidecar(case.mask_root, case.id).problems
+    sentences += _check_journal(case, digests)
     return [Finding(case.id, sentence) for sentence in dict.fromkeys(sentences)]
+
+
+def _check_journal(case: Case, digests: dict[str, str]) -> list[str]:
+    try:
+        unsaved = read_unsaved(case.mask_root, case.id, digests)
+    except ImageError as error:
+        return [f"The journal cannot be read: {error}"]
+    if unsaved is None:
+        return []
+    sentences = [
+        f"Mask {name} is not the one its unsaved edits were made on." for name in unsaved.strangers
+    ]
+    if unsaved.entries:
+        count = len(unsaved.entries)
+        edits = f"{count} edit{' is' if count == 1 else 's are'}"
+        sentences.append(f"{edits} not saved; open the case to restore or discard them.")
+    return sentences

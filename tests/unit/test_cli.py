@@ -18,7 +18,12 @@ from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 
 import labeler
 from labeler import cli
+from labeler.core.edits import Edit
+from labeler.core.mask import Box, Patch
+from labeler.storage.journal import Journal, MaskState
+from labeler.storage.masks import read_mask
 from labeler.storage.sidecar import load_sidecar, save_sidecar
+from labeler.storage.unsaved import journal_path
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -246,6 +251,32 @@ def test_check_reads_every_byte(tmp_path: Path, run: Run) -> None:
     assert any("label entry 1 is ignored" in line for line in lines)
     assert not any(line.strip().startswith("P4") for line in lines)
     assert lines[-1] == "4 cases checked, 3 with problems"
+
+
+def test_check_finds_edits_that_are_in_a_journal_only(tmp_path: Path, run: Run) -> None:
+    write_case(tmp_path)
+    masks = tmp_path / "masks"
+    file = read_mask(masks / "P1" / "draft.nii.gz")
+    assert file.fingerprint is not None
+    state = MaskState(file.fingerprint.digest, file.mask.revision)
+    path = journal_path(masks, "P1")
+    journal = Journal.create(path, "P1", {"draft": state})
+    try:
+        assert run("check", tmp_path)[0] == 0
+        box = Box((0, 0, 0), (2, 2, 2))
+        before = file.mask.array[box.slices]
+        patch = Patch.between("draft", box, before, before + 1)
+        assert patch is not None
+        journal.append(Edit("Brush Liver", (patch,)))
+    finally:
+        journal.close()
+    code, out, _ = run("check", tmp_path)
+    assert code == 1
+    assert "1 edit is not saved; open the case to restore or discard them." in out
+    path.write_bytes(b"no journal")
+    code, out, _ = run("check", tmp_path)
+    assert code == 1
+    assert "The journal cannot be read" in out
 
 
 def test_check_of_nothing_fails(tmp_path: Path, run: Run) -> None:
