@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-from PyQt5.QtCore import QEvent, QPoint, QPointF, QRect, QSize, QSizeF, Qt, pyqtSignal
+from PyQt5.QtCore import QEvent, QPoint, QPointF, QRect, Qt, pyqtSignal
 from PyQt5.QtGui import (
     QColor,
     QFocusEvent,
@@ -27,17 +26,17 @@ from PyQt5.QtWidgets import (
 
 from labeler.core.geometry import FloatArray, Grid, Plane
 from labeler.core.mask import Box
-from labeler.core.rendering import MAX_CONTOUR_PX
 from labeler.core.views import ViewTransform, moved_by_slices
 from labeler.state.session import Change
+from labeler.state.view_state import Pane
 from labeler.ui.commands import Commands
 from labeler.ui.region_slider import RegionSlider
 from labeler.ui.view_header import ViewHeader
-from labeler.ui.view_image import Picture, ViewImage
+from labeler.ui.view_image import Picture, ViewImage, covered_rect
 from labeler.ui.view_mouse import ViewMouse
 from labeler.ui.view_overlay import paint_overlay
 from labeler.ui.view_scene import ViewScene
-from labeler.ui.view_texts import compose_overlay, place_text
+from labeler.ui.view_texts import compose_overlay, slice_text
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.shift_phase import shift_phase
 from labeler.workflows.workspace import Workspace
@@ -161,7 +160,9 @@ class SliceView(QWidget):
         else:
             painter.fillRect(self.rect(), QColor("#000000"))
         overlay = compose_overlay(self.ws, self.scene, self._index, self._transform)
-        paint_overlay(painter, QSizeF(self.size()), overlay, self._slider.width())
+        views = self.ws.views
+        cross = self.pos_of(views.crosshair_ras) if views.crosshair_visible else None
+        paint_overlay(painter, self.size(), overlay, cross, self._slider.width())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         width = self._slider.sizeHint().width()
@@ -234,7 +235,7 @@ class SliceView(QWidget):
     def _connect(self) -> None:
         session, views, selection = self.ws.session, self.ws.views, self.ws.selection
         views.moved.connect(self._place)
-        views.pane_changed.connect(lambda i: self._pane_changed() if i == self._index else None)
+        views.pane_changed.connect(self._one_pane_changed)
         views.window_changed.connect(self._window_changed)
         views.style_changed.connect(self._masks_changed)
         views.options_changed.connect(self._masks_changed)
@@ -251,8 +252,7 @@ class SliceView(QWidget):
         self.scene.placement_changed.connect(self._placement_changed)
         self.scene.highlight_changed.connect(self._repaint)
         self.scene.progress_changed.connect(self.update)
-        self._header.phase_chosen.connect(self._choose_phase)
-        self._header.plane_chosen.connect(self._choose_plane)
+        self._header.pane_chosen.connect(self._choose_pane)
         self._header.shift_reset.connect(self._reset_shift)
         self._slider.slice_chosen.connect(self._go_to_slice)
 
@@ -266,19 +266,19 @@ class SliceView(QWidget):
         grid = self.scene.volume_grid(self.phase)
         before, self._transform = self._transform, None
         if grid is not None:
-            self._transform = self._transform_for(grid, self.size(), 1.0)
+            self._transform = self._transform_for(grid, 1.0)
             self._slider.set_range(self._transform.n_slices, top_is_last=self._top_is_last)
             self._slider.set_slice(self._transform.slice_index)
         else:
             self._slider.set_range(0, top_is_last=True)
         pane = self.ws.views.panes[self._index]
-        self._header.show_pane(pane, place_text(self._transform, self.plane.value))
+        self._header.show_pane(pane, slice_text(self._transform, self.plane.value))
         if not _shows_the_same(before, self._transform):
             self._image_is_stale = True
         self.update()
 
-    def _transform_for(self, grid: Grid, size: QSize, pixel_ratio: float) -> ViewTransform:
-        views = self.ws.views
+    def _transform_for(self, grid: Grid, pixel_ratio: float) -> ViewTransform:
+        views, size = self.ws.views, self.size() * pixel_ratio
         return ViewTransform.through(
             views.crosshair_ras,
             grid=grid,
@@ -296,7 +296,7 @@ class SliceView(QWidget):
         window = views.window(self.phase)
         picture = Picture(
             self.ws.session.volumes[self.phase].array,
-            self._transform_for(self._transform.grid, self.size() * ratio, ratio),
+            self._transform if ratio == 1.0 else self._transform_for(self._transform.grid, ratio),
             (window.width_hu, window.level_hu),
             self.scene.layers(ratio),
             views.smooth,
@@ -309,6 +309,10 @@ class SliceView(QWidget):
             self._image.draw_part(picture, QRect(low, high))
         self._image_is_stale = False
         self._stale_rect = QRect()
+
+    def _one_pane_changed(self, index: int) -> None:
+        if index == self._index:
+            self._pane_changed()
 
     def _pane_changed(self, *_: object) -> None:
         self._mouse.cancel()
@@ -344,16 +348,10 @@ class SliceView(QWidget):
                 self.update(rect)
 
     def _rect_of(self, grid: Grid, box: Box) -> QRect:
-        """Pixels that a box of voxels may change, contours included; empty when it is not cut."""
         transform = self._transform
-        if transform is None or not transform.has_slice or not transform.shows(box, grid):
+        if transform is None or not transform.has_slice:
             return QRect()
-        ends = np.array((box.lo_kji[::-1], box.hi_kji[::-1])) - 0.5
-        corners = np.array(np.meshgrid(*ends.T)).reshape(3, -1).T
-        points = transform.ras_to_screen(grid.to_ras(corners))
-        left, top = (int(n) for n in np.floor(points.min(axis=0)) - MAX_CONTOUR_PX)
-        right, bottom = (int(n) for n in np.ceil(points.max(axis=0)) + MAX_CONTOUR_PX)
-        return QRect(QPoint(left, top), QPoint(right, bottom))
+        return covered_rect(transform, grid, box)
 
     def _tool_changed(self, tool: str) -> None:
         self._mouse.choose_tool(tool)
@@ -374,11 +372,8 @@ class SliceView(QWidget):
             steps = index - self._transform.slice_index
             self.step(steps if self._top_is_last else -steps)
 
-    def _choose_phase(self, phase: str) -> None:
-        self.ws.views.set_pane(self._index, phase=phase)
-
-    def _choose_plane(self, plane: Plane) -> None:
-        self.ws.views.set_pane(self._index, plane=plane)
+    def _choose_pane(self, pane: Pane) -> None:
+        self.ws.views.set_pane(self._index, phase=pane.phase, plane=pane.plane)
 
     def _reset_shift(self) -> None:
         try:
@@ -393,7 +388,7 @@ def _shows_the_same(first: ViewTransform | None, second: ViewTransform | None) -
         return first is second
     return (
         first.grid is second.grid
-        and first.plane is second.plane
-        and first.size_px == second.size_px
-        and np.array_equal(first.to_ijk, second.to_ijk)
+        and first.center_ras is second.center_ras
+        and (first.plane, first.slice_index, first.mm_per_px, first.size_px)
+        == (second.plane, second.slice_index, second.mm_per_px, second.size_px)
     )

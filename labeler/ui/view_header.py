@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from PyQt5.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QColor, QCursor, QPainter, QPaintEvent
@@ -14,11 +15,14 @@ from labeler.core.geometry import Plane
 from labeler.core.volume import PHASE_TITLES
 from labeler.state.view_state import Pane
 from labeler.ui.commands import Commands
-from labeler.ui.style import DIM, RAISED, SMALL_PX, TEXT, TEXT_PX, scaled
-from labeler.ui.view_text import draw_text, text_size
+from labeler.ui.style import DIM, RAISED, SMALL_PX, TEXT_PX, scaled
+from labeler.ui.view_text import PlacedText, draw_texts, place_text, text_size
 
 PHASE_PX = TEXT_PX + 1
 DETAIL_PX = SMALL_PX + 1
+
+#: Brings the smaller title to the line the phase's name stands on.
+_DETAIL_RISE_PX = 1.0
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,13 @@ class ViewHeader(QAbstractButton):
 
     Signals
     -------
-    phase_chosen
-        Name of a phase.
-    plane_chosen
-        A :class:`~labeler.core.geometry.Plane`.
+    pane_chosen
+        The :class:`~labeler.state.view_state.Pane` to show.
     shift_reset
         The phase is to stand where its file places it again.
     """
 
-    phase_chosen = pyqtSignal(str)
-    plane_chosen = pyqtSignal(object)
+    pane_chosen = pyqtSignal(object)
     shift_reset = pyqtSignal()
 
     def __init__(self, commands: Commands, parent: QWidget | None = None) -> None:
@@ -92,7 +93,8 @@ class ViewHeader(QAbstractButton):
             action = menu.addAction(text if choice.available else f"{text} (not in this case)")
             action.setCheckable(True)
             action.setChecked(choice.phase == self._pane.phase)
-            action.triggered.connect(lambda _, phase=choice.phase: self.phase_chosen.emit(phase))
+            pane = replace(self._pane, phase=choice.phase)
+            action.triggered.connect(lambda _, pane=pane: self.pane_chosen.emit(pane))
             phases.addAction(action)
         menu.addSeparator()
         planes = QActionGroup(menu)
@@ -101,7 +103,8 @@ class ViewHeader(QAbstractButton):
             action = menu.addAction(f"{plane.value.capitalize()}\t{key}")
             action.setCheckable(True)
             action.setChecked(plane is self._pane.plane)
-            action.triggered.connect(lambda _, plane=plane: self.plane_chosen.emit(plane))
+            pane = replace(self._pane, plane=plane)
+            action.triggered.connect(lambda _, pane=pane: self.pane_chosen.emit(pane))
             planes.addAction(action)
         if self._is_shifted:
             menu.addSeparator()
@@ -129,19 +132,8 @@ class ViewHeader(QAbstractButton):
             radius = scaled(4)
             box = QRectF(self.rect()).adjusted(scaled(2), scaled(2), 0, 0)
             painter.drawRoundedRect(box, radius, radius)
-        left, top = scaled(8), scaled(5)
-        size = draw_text(
-            painter, QPointF(left, top), self._pane.phase, size_px=PHASE_PX, bold=True, colour=TEXT
-        )
-        baseline_shift = size.height() - text_size("0", DETAIL_PX).height()
-        draw_text(
-            painter,
-            QPointF(left + size.width() + scaled(6), top + baseline_shift - 1),
-            PHASE_TITLES.get(self._pane.phase, ""),
-            size_px=DETAIL_PX,
-            colour=DIM,
-        )
-        draw_text(painter, QPointF(left, top + size.height()), self._place, size_px=DETAIL_PX)
+        ratio = painter.device().devicePixelRatioF()
+        draw_texts(painter, _texts(self._pane.phase, self._place, ratio))
 
     def _tip(self) -> str:
         keys = [
@@ -151,3 +143,16 @@ class ViewHeader(QAbstractButton):
 
     def _open_menu(self) -> None:
         self.make_menu().popup(self.mapToGlobal(self.rect().bottomLeft()))
+
+
+@lru_cache(maxsize=64)
+def _texts(phase: str, place: str, ratio: float) -> tuple[PlacedText, ...]:
+    left, top = scaled(8), scaled(5)
+    size = text_size(phase, PHASE_PX, bold=True)
+    beside = QPointF(left + size.width() + scaled(6), top + size.height() - _DETAIL_RISE_PX)
+    title = PHASE_TITLES.get(phase, "")
+    return (
+        place_text(QPointF(left, top), phase, ratio, size_px=PHASE_PX, bold=True),
+        place_text(beside, title, ratio, align=(0.0, 1.0), size_px=DETAIL_PX, colour=DIM),
+        place_text(QPointF(left, top + size.height()), place, ratio, size_px=DETAIL_PX),
+    )

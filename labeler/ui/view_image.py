@@ -11,7 +11,9 @@ import numpy.typing as npt
 from PyQt5.QtCore import QPoint, QRect, QSize
 from PyQt5.QtGui import QImage
 
-from labeler.core.rendering import MaskLayer, Pixels, render
+from labeler.core.geometry import Grid
+from labeler.core.mask import Box
+from labeler.core.rendering import MAX_CONTOUR_PX, MaskLayer, Pixels, render
 from labeler.core.views import ViewTransform
 
 
@@ -86,3 +88,15 @@ def _render(out: Pixels, picture: Picture, transform: ViewTransform) -> None:
     render(
         out, picture.values, transform, picture.window_hu, picture.layers, smooth=picture.smooth
     )
+
+
+def covered_rect(transform: ViewTransform, grid: Grid, box: Box) -> QRect:
+    """Pixels that a box of voxels may change, contours included; empty when it is not cut."""
+    if not transform.shows(box, grid):
+        return QRect()
+    ends = np.array((box.lo_kji[::-1], box.hi_kji[::-1])) - 0.5
+    corners = np.array(np.meshgrid(*ends.T)).reshape(3, -1).T
+    points = transform.ras_to_screen(grid.to_ras(corners))
+    left, top = (int(n) for n in np.floor(points.min(axis=0)) - MAX_CONTOUR_PX)
+    right, bottom = (int(n) for n in np.ceil(points.max(axis=0)) + MAX_CONTOUR_PX)
+    return QRect(QPoint(left, top), QPoint(right, bottom))

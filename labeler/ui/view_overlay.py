@@ -7,14 +7,17 @@ Nothing is boxed and nothing covers the anatomy but thin lines and small letters
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
-from PyQt5.QtCore import QLineF, QPointF, QRectF, QSizeF, Qt
+from PyQt5.QtCore import QLineF, QPointF, QRectF, QSize, Qt
 from PyQt5.QtGui import QColor, QPainter, QPen
 
 from labeler.ui.style import ACCENT, AMBER, DIM, FAINT, SMALL_PX, TEXT, scaled
-from labeler.ui.view_text import draw_text, text_size
+from labeler.ui.view_text import PlacedText, draw_texts, place_text, text_size
 
 MARGIN_PX = 8
+DETAIL_PX = SMALL_PX + 1
 CROSSHAIR_GAP_PX = 14
 CROSSHAIR_OPACITY = 0.75
 
@@ -40,8 +43,6 @@ class Overlay:
         Top right and bottom right text lines.
     region
         Bottom left lines about the selected region, and their colour.
-    crosshair_px
-        Where the lines cross, ``None`` when they are not shown.
     notice, notice_colour
         One sentence in the middle instead of an image that is not there ("" when it is).
     progress
@@ -56,7 +57,6 @@ class Overlay:
     offset: tuple[str, ...] = ()
     region: tuple[str, ...] = ()
     region_colour: str = TEXT
-    crosshair_px: tuple[float, float] | None = None
     notice: str = ""
     progress: float | None = None
     notice_colour: str = DIM
@@ -64,25 +64,35 @@ class Overlay:
 
 
 def paint_overlay(
-    painter: QPainter, size: QSizeF, overlay: Overlay, right_inset_px: float = 0.0
+    painter: QPainter,
+    size: QSize,
+    overlay: Overlay,
+    crosshair: QPointF | None = None,
+    right_inset_px: int = 0,
 ) -> None:
     """Draw everything of ``overlay`` into a view of ``size``.
 
-    ``right_inset_px`` is a strip at the right edge that the slider takes.
+    Parameters
+    ----------
+    crosshair
+        Where its lines cross, ``None`` when they are not shown.
+    right_inset_px
+        Strip at the right edge that the slider takes.
     """
-    painter.save()
     if overlay.notice:
         _paint_notice(painter, size, overlay)
     else:
-        if overlay.crosshair_px is not None:
-            _paint_crosshair(painter, size, QPointF(*overlay.crosshair_px))
-        _paint_letters(painter, size, overlay.edge_letters, right_inset_px)
-        _paint_corners(painter, size, overlay, right_inset_px)
-        if size.height() >= LOW_PX:
-            _paint_scale_bar(painter, size, overlay.mm_per_px)
+        if crosshair is not None:
+            _paint_crosshair(painter, size, crosshair)
+        bar = _ScaleBar.of(size, overlay.mm_per_px)
+        if bar is not None:
+            _paint_scale_bar(painter, bar)
+        ratio = painter.device().devicePixelRatioF()
+        draw_texts(
+            painter, _texts(overlay, size.width(), size.height(), right_inset_px, ratio)
+        )
     if overlay.active:
         _paint_frame(painter, size)
-    painter.restore()
 
 
 def scale_bar_mm(view_width_px: float, mm_per_px: float) -> int:
@@ -92,51 +102,51 @@ def scale_bar_mm(view_width_px: float, mm_per_px: float) -> int:
     return fitting[-1] if fitting else SCALE_STEPS_MM[0]
 
 
-def text_block_height(lines: int, size_px: float = SMALL_PX + 1) -> float:
-    """Height of that many lines of corner text."""
-    return lines * text_size("0", size_px).height()
+@lru_cache(maxsize=32)
+def _texts(
+    overlay: Overlay, width: int, height: int, right_inset_px: int, ratio: float
+) -> tuple[PlacedText, ...]:
+    """Lay out all texts; while a case is scrolled through, most views keep theirs."""
+    size = QSize(width, height)
+    texts = _letters(size, overlay.edge_letters, right_inset_px, ratio)
+    texts += _corners(size, overlay, right_inset_px, ratio)
+    bar = _ScaleBar.of(size, overlay.mm_per_px)
+    if bar is not None:
+        middle = QPointF((bar.left + bar.right) / 2, bar.y - bar.tick)
+        label = f"{bar.length_mm} mm"
+        texts.append(place_text(middle, label, ratio, align=(0.5, 1.0), size_px=SMALL_PX))
+    return tuple(texts)
 
 
-def _paint_corners(
-    painter: QPainter, size: QSizeF, overlay: Overlay, right_inset_px: float
-) -> None:
+def _corners(size: QSize, overlay: Overlay, inset: int, ratio: float) -> list[PlacedText]:
     margin = scaled(MARGIN_PX)
-    right, bottom = size.width() - margin - right_inset_px, size.height() - margin
-    small = SMALL_PX + 1
-    if size.width() >= NARROW_PX:
-        draw_text(
-            painter,
-            QPointF(right, margin),
-            overlay.window,
-            align=(1.0, 0.0),
-            size_px=small,
-        )
-    step = text_block_height(1, small)
-    for index, line in enumerate(reversed(overlay.region)):
-        first = index == len(overlay.region) - 1
-        draw_text(
-            painter,
-            QPointF(margin, bottom - index * step),
-            line,
-            align=(0.0, 1.0),
-            size_px=small,
-            colour=overlay.region_colour if first else TEXT,
-        )
-    if size.width() >= NARROW_PX:
-        for index, line in enumerate(reversed(overlay.offset)):
-            draw_text(
-                painter,
-                QPointF(right, bottom - index * step),
-                line,
-                align=(1.0, 1.0),
-                size_px=small,
-                colour=TEXT if index == 0 else AMBER,
+    right, bottom = size.width() - margin - inset, size.height() - margin
+    step = text_size("0", DETAIL_PX).height()
+    texts = []
+    for row, line in enumerate(reversed(overlay.region)):
+        is_name = row == len(overlay.region) - 1
+        at, colour = QPointF(margin, bottom - row * step), overlay.region_colour
+        texts.append(
+            place_text(
+                at, line, ratio, align=(0.0, 1.0), size_px=DETAIL_PX,
+                colour=colour if is_name else TEXT,
             )
+        )  # fmt: skip
+    if size.width() < NARROW_PX:
+        return texts
+    at = QPointF(right, margin)
+    texts.append(place_text(at, overlay.window, ratio, align=(1.0, 0.0), size_px=DETAIL_PX))
+    for row, line in enumerate(reversed(overlay.offset)):
+        at, colour = QPointF(right, bottom - row * step), TEXT if row == 0 else AMBER
+        texts.append(
+            place_text(at, line, ratio, align=(1.0, 1.0), size_px=DETAIL_PX, colour=colour)
+        )
+    return texts
 
 
-def _paint_letters(
-    painter: QPainter, size: QSizeF, letters: tuple[str, str, str, str], right_inset_px: float
-) -> None:
+def _letters(
+    size: QSize, letters: tuple[str, str, str, str], right_inset_px: int, ratio: float
+) -> list[PlacedText]:
     inset = scaled(5)
     width, height = size.width(), size.height()
     places = (
@@ -145,40 +155,45 @@ def _paint_letters(
         (QPointF(width / 2, inset), (0.5, 0.0)),
         (QPointF(width / 2, height - inset), (0.5, 1.0)),
     )
-    for letter, (anchor, align) in zip(letters, places, strict=True):
-        draw_text(
-            painter, anchor, letter, align=align, colour=AMBER, size_px=SMALL_PX + 1, bold=True
-        )
+    return [
+        place_text(at, letter, ratio, align=align, colour=AMBER, size_px=DETAIL_PX, bold=True)
+        for letter, (at, align) in zip(letters, places, strict=True)
+    ]
 
 
-def _paint_scale_bar(painter: QPainter, size: QSizeF, mm_per_px: float) -> None:
+class _ScaleBar(NamedTuple):
     """A bar left of the middle, so that the lower orientation letter keeps its place."""
-    length_mm = scale_bar_mm(size.width(), mm_per_px)
-    length_px = length_mm / mm_per_px
-    letter_room = scaled(18)
-    y = round(size.height() - scaled(MARGIN_PX + 3)) + 0.5
-    right = round(size.width() / 2 - letter_room) + 0.5
-    left = right - length_px
-    tick = scaled(3)
+
+    length_mm: int
+    left: float
+    right: float
+    y: float
+    tick: int
+
+    @staticmethod
+    def of(size: QSize, mm_per_px: float) -> _ScaleBar | None:
+        """The bar of a view; none where there is no room for it."""
+        if size.height() < LOW_PX:
+            return None
+        length_mm = scale_bar_mm(size.width(), mm_per_px)
+        right = size.width() // 2 - scaled(18) + 0.5
+        y = size.height() - scaled(MARGIN_PX + 3) + 0.5
+        return _ScaleBar(length_mm, right - length_mm / mm_per_px, right, y, scaled(3))
+
+
+def _paint_scale_bar(painter: QPainter, bar: _ScaleBar) -> None:
     lines = [
-        QLineF(left, y, right, y),
-        QLineF(left, y - tick, left, y + tick),
-        QLineF(right, y - tick, right, y + tick),
+        QLineF(bar.left, bar.y, bar.right, bar.y),
+        QLineF(bar.left, bar.y - bar.tick, bar.left, bar.y + bar.tick),
+        QLineF(bar.right, bar.y - bar.tick, bar.right, bar.y + bar.tick),
     ]
     painter.setRenderHint(QPainter.Antialiasing, False)
     for colour, width in ((QColor(0, 0, 0, 150), 3.0), (QColor(TEXT), 1.0)):
         painter.setPen(QPen(colour, width, Qt.SolidLine, Qt.FlatCap))
         painter.drawLines(lines)
-    draw_text(
-        painter,
-        QPointF((left + right) / 2, y - tick),
-        f"{length_mm} mm",
-        align=(0.5, 1.0),
-        size_px=SMALL_PX,
-    )
 
 
-def _paint_crosshair(painter: QPainter, size: QSizeF, at: QPointF) -> None:
+def _paint_crosshair(painter: QPainter, size: QSize, at: QPointF) -> None:
     """Two lines of one device pixel with a gap, so that the point itself stays visible."""
     x, y, gap = int(at.x()) + 0.5, int(at.y()) + 0.5, scaled(CROSSHAIR_GAP_PX)
     colour = QColor(ACCENT)
@@ -193,7 +208,7 @@ def _paint_crosshair(painter: QPainter, size: QSizeF, at: QPointF) -> None:
     )
 
 
-def _paint_frame(painter: QPainter, size: QSizeF) -> None:
+def _paint_frame(painter: QPainter, size: QSize) -> None:
     painter.setRenderHint(QPainter.Antialiasing, False)
     pen = QPen(QColor(ACCENT), scaled(1))
     pen.setJoinStyle(Qt.MiterJoin)
@@ -204,7 +219,7 @@ def _paint_frame(painter: QPainter, size: QSizeF) -> None:
     painter.drawRect(box.adjusted(inset, inset, -inset, -inset))
 
 
-def _paint_notice(painter: QPainter, size: QSizeF, overlay: Overlay) -> None:
+def _paint_notice(painter: QPainter, size: QSize, overlay: Overlay) -> None:
     """One sentence, wrapped, in the middle; below it how far reading is."""
     painter.setPen(QColor(overlay.notice_colour))
     box = QRectF(0, 0, size.width(), size.height())

@@ -58,11 +58,22 @@ class ViewScene(QObject):
         self._preview: tuple[str, Shift] | None = None
         self._progress: dict[str, float] = {}
         self._tables: dict[tuple[object, frozenset[int], str], Pixels] = {}
+        self._layers: dict[float, list[MaskLayer]] = {}
         self._highlight: tuple[object, MaskLayer] | None = None
         self._region_may_differ = False
         ws.session.case_opened.connect(self._reset)
         ws.session.changed.connect(self._changed)
         ws.session.regions_changed.connect(self._regions_changed)
+        for signal in (
+            ws.session.volume_loaded,
+            ws.session.mask_loaded,
+            ws.session.mask_removed,
+            ws.selection.changed,
+            ws.selection.region_selected,
+            ws.views.style_changed,
+            ws.views.options_changed,
+        ):
+            signal.connect(self._forget_layers)
 
     def shift_mm(self, phase: str) -> Shift:
         """Shift of a phase as shown now, RAS mm."""
@@ -72,12 +83,14 @@ class ViewScene(QObject):
         """Show a phase shifted without storing it."""
         x, y, z = (float(value) for value in shift_mm)
         self._preview = (phase, (x, y, z))
+        self._forget_layers()
         self.placement_changed.emit()
 
     def end_shift_preview(self) -> None:
         """Show the stored shifts again."""
         if self._preview is not None:
             self._preview = None
+            self._forget_layers()
             self.placement_changed.emit()
 
     def volume_grid(self, phase: str) -> Grid | None:
@@ -123,22 +136,9 @@ class ViewScene(QObject):
 
     def layers(self, pixel_ratio: float) -> list[MaskLayer]:
         """Mask layers of a repaint, the selected region's outline on top."""
-        layers = []
-        for name in self.shown_masks():
-            style = self._ws.views.style(name)
-            array = self._ws.session.masks[name].mask.array
-            layers.append(
-                MaskLayer(
-                    array,
-                    self.mask_grid(name),
-                    self._table(style.hidden_labels, array.dtype.name),
-                    fill_opacity=style.fill_opacity,
-                    contour_opacity=style.contour_opacity,
-                    contour_px=style.contour_width_px * pixel_ratio,
-                )
-            )
-        highlight = self._highlight_layer(pixel_ratio)
-        return layers if highlight is None else [*layers, highlight]
+        if pixel_ratio not in self._layers:
+            self._layers[pixel_ratio] = self._make_layers(pixel_ratio)
+        return self._layers[pixel_ratio]
 
     def marks(self, view_grid: Grid, plane: Plane) -> list[SliderMark]:
         """Slices of a view that hold regions of the shown masks, largest region first."""
@@ -155,6 +155,24 @@ class ViewScene(QObject):
         """The region that is highlighted and described."""
         ref = self._ws.selection.region
         return None if ref is None else self._ws.session.region(ref.mask, ref.region_id)
+
+    def _make_layers(self, pixel_ratio: float) -> list[MaskLayer]:
+        layers = []
+        for name in self.shown_masks():
+            style = self._ws.views.style(name)
+            array = self._ws.session.masks[name].mask.array
+            layers.append(
+                MaskLayer(
+                    array,
+                    self.mask_grid(name),
+                    self._table(style.hidden_labels, array.dtype.name),
+                    fill_opacity=style.fill_opacity,
+                    contour_opacity=style.contour_opacity,
+                    contour_px=style.contour_width_px * pixel_ratio,
+                )
+            )
+        highlight = self._highlight_layer(pixel_ratio)
+        return layers if highlight is None else [*layers, highlight]
 
     def _shifts(self) -> dict[str, Shift]:
         stored = shifts_mm(self._ws.session)
@@ -192,8 +210,14 @@ class ViewScene(QObject):
         self._highlight = None
         self._region_may_differ = False
         self._progress.clear()
+        self._forget_layers()
+
+    def _forget_layers(self, *_: object) -> None:
+        """Make the layers anew for the next repaint; connected before any view is."""
+        self._layers.clear()
 
     def _changed(self, change: Change) -> None:
+        self._forget_layers()
         region = self.selected_region()
         if region is not None and region.mask in change.boxes and not self._region_may_differ:
             self._region_may_differ = True
@@ -202,6 +226,7 @@ class ViewScene(QObject):
             self.placement_changed.emit()
 
     def _regions_changed(self, mask: str) -> None:
+        self._forget_layers()
         ref = self._ws.selection.region
         if ref is None or ref.mask == mask:
             self._region_may_differ = False

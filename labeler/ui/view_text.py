@@ -7,7 +7,9 @@ over the anatomy.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,46 +24,51 @@ SHADOW_SIGMA = 1.3
 SHADOW_STRENGTH = 2.2
 
 
-def draw_text(
-    painter: QPainter,
+class PlacedText(NamedTuple):
+    """A text as it is drawn: its picture and where the picture's corner goes."""
+
+    corner: QPointF
+    pixmap: QPixmap
+
+
+def place_text(
     anchor: QPointF,
     text: str,
+    ratio: float,
     *,
     align: tuple[float, float] = (0.0, 0.0),
     colour: str = TEXT,
     size_px: float = TEXT_PX,
     bold: bool = False,
-) -> QSizeF:
-    """Draw one line of text with its shadow.
+) -> PlacedText:
+    """Lay out one line of text with its shadow.
 
     Parameters
     ----------
     anchor
         Point of the text's box given by ``align``.
+    ratio
+        Device pixels per pixel of the widget.
     align
         Fractions of the box: ``(0, 0)`` its top left corner, ``(1, 1)`` bottom right.
-
-    Returns
-    -------
-    QSizeF
-        Size of the text without its shadow.
     """
-    if not text:
-        return QSizeF(0.0, 0.0)
-    ratio = painter.device().devicePixelRatioF()
-    pixmap = text_pixmap(text, colour, size_px, bold, ratio)
-    size = pixmap.size() / ratio
-    width, height = size.width() - 2 * PAD, size.height() - 2 * PAD
-    x = anchor.x() - align[0] * width - PAD
-    y = anchor.y() - align[1] * height - PAD
+    size = text_size(text, size_px, bold=bold)
+    x = anchor.x() - align[0] * size.width() - PAD
+    y = anchor.y() - align[1] * size.height() - PAD
     # on whole device pixels, or the letters are resampled and lose their edges
-    painter.drawPixmap(QPointF(round(x * ratio) / ratio, round(y * ratio) / ratio), pixmap)
-    return QSizeF(width, height)
+    corner = QPointF(round(x * ratio) / ratio, round(y * ratio) / ratio)
+    return PlacedText(corner, text_pixmap(text, colour, size_px, bold, ratio))
+
+
+def draw_texts(painter: QPainter, texts: Iterable[PlacedText]) -> None:
+    """Draw texts that were laid out before."""
+    for corner, pixmap in texts:
+        painter.drawPixmap(corner, pixmap)
 
 
 @lru_cache(maxsize=512)
 def text_size(text: str, size_px: float = TEXT_PX, *, bold: bool = False) -> QSizeF:
-    """Size of the box in which :func:`draw_text` draws a text."""
+    """Size of the box in which :func:`place_text` puts a text."""
     metrics = QFontMetricsF(text_font(size_px, bold=bold))
     return QSizeF(float(np.ceil(metrics.horizontalAdvance(text))), float(np.ceil(metrics.height())))
 

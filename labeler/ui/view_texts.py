@@ -53,12 +53,11 @@ def compose_overlay(
         offset=offset_lines(transform, crosshair_ijk, scene.shift_mm(pane.phase)),
         region=() if region is None or label is None else region_lines(region, label, pane.phase),
         region_colour=TEXT if label is None else readable_colour(label.colour),
-        crosshair_px=_screen(transform, crosshair_ijk) if views.crosshair_visible else None,
         active=active,
     )
 
 
-def place_text(transform: ViewTransform | None, plane_name: str) -> str:
+def slice_text(transform: ViewTransform | None, plane_name: str) -> str:
     """Plane and slice number, such as "axial 43 / 133"."""
     if transform is None or not transform.has_slice:
         return plane_name
@@ -99,11 +98,3 @@ def offset_lines(
     offset = f"{offset_mm:+.1f} mm".replace("-", formats.MINUS)
     length_mm = math.hypot(*shift_mm)
     return (offset,) if length_mm < 0.05 else (f"shifted {length_mm:.1f} mm", offset)
-
-
-def _screen(transform: ViewTransform, ijk: FloatArray) -> tuple[float, float]:
-    """Screen point of one voxel position; spares a single point the cost of arrays."""
-    column, row, matrix = transform.plane.column_axis, transform.plane.row_axis, transform.to_ijk
-    x = (ijk[column] - matrix[column, 2]) / matrix[column, 0]
-    y = (ijk[row] - matrix[row, 2]) / matrix[row, 1]
-    return float(x), float(y)

@@ -221,6 +221,8 @@ def test_phase_and_plane_are_chosen_in_the_header(world):
     assert "DL  Delayed (not in this case)" in texts
     assert "Coronal\tCtrl+2" in texts
     menu.actions()[texts.index("PV  Portal venous")].trigger()
+    assert (view.phase, view.plane) == ("PV", Plane.AXIAL)
+    menu = header.make_menu()
     menu.actions()[texts.index("Coronal\tCtrl+2")].trigger()
     assert (view.phase, view.plane) == ("PV", Plane.CORONAL)
     assert not any("shift" in text for text in texts)
