@@ -39,14 +39,15 @@ def phantom(out: Path, cases: int, seed: int, spacing_mm: float) -> None:
     from inference.phantom.writing import write_examples
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("Phantom", total=1.0)
 
         def progress(fraction: float, text: str) -> None:
             bar.update(task, completed=fraction, description=text)
 
         files = write_examples(out, cases, seed, spacing_mm, progress=progress)
-    click.echo(f"Wrote {cases} cases ({len(files)} files) to {out}.")
+    click.echo(f"Wrote {cases} case{'s' if cases > 1 else ''} ({len(files)} files) to {out}.")
 
 
 def main(arguments: list[str] | None = None) -> int:

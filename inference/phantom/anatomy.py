@@ -35,7 +35,7 @@ class Anatomy:
     scene : Scene
     body : Body
     vertebrae : list of Vertebra
-        Those whose body centre is in the scene.
+        From T6 to L5, in the scene or not.
     vertebra_numbers : ndarray of uint8, shape of the scene
         VerSe number of each voxel of bone.
     vessels : GreatVessels

@@ -29,7 +29,7 @@ class Truth:
         from medulla, the parts of a lesion.
     material_names : dict of int to str
     vertebrae : list of Vertebra
-        Body centres and frames, in RAS mm.
+        Body centres and frames, in RAS mm, of those whose centre is in a slice.
     vertebra_numbers : ndarray of uint8, shape (nk, nj, ni)
         VerSe number of each voxel of bone.
     vessel_trees : LiverVessels

@@ -120,13 +120,13 @@ def _cuts(
     slit = np.maximum(slit, z - 50.0 * sz)
     slit = np.maximum(slit, (74.0 * sy + 0.9 * np.maximum(z - 20.0, 0.0)) - y)
     # ligamentum venosum: between the caudate lobe and the left lateral segment
-    plane = 0.82 * (y - 66.0 * sy) - 0.30 * (x - 14.0) - 0.30 * (z - 60.0 * sz) + 2.5 * wave
-    venous = np.maximum(np.abs(plane) - 1.0, x - 26.0)
-    venous = np.maximum(np.maximum(venous, -22.0 - x), np.abs(z - 58.0 * sz) - 26.0)
+    plane = 0.82 * (y - 66.0 * sy) - 0.30 * (x - 14.0) - 0.30 * (z - 60.0 * sz) + 4.0 * wave
+    venous = np.maximum(np.abs(plane) - 0.7, x - 26.0)
+    venous = np.maximum(np.maximum(venous, -22.0 - x), np.abs(z - 55.0 * sz) - 17.0)
     hilum = tube(
         grid,
         vessels.portal,
-        np.interp(np.arange(len(vessels.portal)), [0, 5, 11], [10.5, 9.5, 5.0]),
+        np.interp(np.arange(len(vessels.portal)), [0, 5, 11], [10.0, 8.5, 5.0]),
         14.0,
     )
     cuts = np.minimum(np.minimum(slit, venous), on_box(hilum, shape.box))
@@ -156,8 +156,8 @@ def make_liver(
     limit = scene.fit(Field(box, np.full_like(lobes.values, -FAR)), 2.5, 0.0).values
     limit = smooth_max(limit, -on_box(bed, box), 6.0)
     # spine, crura and aorta have a space of their own
-    column = [spine.point(z) + vec(-2.0, 18.0, 0.0) for z in np.arange(-60.0, 161.0, 20.0)]
-    limit = smooth_max(limit, -on_box(tube(grid, column, 31.0, margin_mm=14.0), box), 4.0)
+    column = [spine.point(z) + vec(-3.0, 18.0, 0.0) for z in np.arange(-60.0, 161.0, 20.0)]
+    limit = smooth_max(limit, -on_box(tube(grid, column, 27.0, margin_mm=14.0), box), 4.0)
     limit = smooth_max(limit, -_cuts(scene, lobes, body, vessels, fissure_x, rng), 2.0)
     # the liver lies on the wall and on the diaphragm without a gap
     wall = np.maximum(trunk.cavity[box], trunk.abdomen[box] + np.float32(0.6))

@@ -136,7 +136,7 @@ def _paint_pelvis(
 def paint_spleen(scene: Scene, body: Body, trunk: Trunk, rng: np.random.Generator) -> Field:
     """Paint the spleen: a crescent along the left wall under the diaphragm."""
     grid = scene.grid
-    size = rng.uniform(0.92, 1.1)
+    size = rng.uniform(0.98, 1.2)
     centre = body.place((-100, -12, 46))[0] + rng.normal(0.0, 3.0, 3)
     turn = rotation_ras(x_deg=-18.0, y_deg=-16.0, z_deg=22.0)
     shape = ellipsoid(grid, centre, np.array([44.0, 58.0, 56.0]) * size, turn)
@@ -169,20 +169,21 @@ def paint_stomach(scene: Scene, body: Body, trunk: Trunk, rng: np.random.Generat
     shape = bumpy(scene, shape, rng, 26.0, 2.0)
     shape = scene.fit(inside_abdomen(shape, trunk, 4.0, 3.0), 3.0, 5.0)
     folds = smooth_noise(rng, grid.crop(shape.box), 9.0)
-    lumen: Values = shape.values + (4.2 + 1.3 * np.abs(folds)).astype(np.float32)
+    lumen: Values = shape.values + (2.8 + 2.2 * np.abs(folds)).astype(np.float32)
     scene.paint(shape, Material.STOMACH_WALL)
     scene.paint(Field(shape.box, lumen), Material.GASTRIC_FLUID)
     y = grid.axes(shape.box)[1][None, :, None]
     level = body.place((0, rng.uniform(74.0, 86.0), 0))[0][1]
     gas = np.maximum(lumen + np.float32(0.5), (level - y).astype(np.float32))
     scene.paint(Field(shape.box, gas), Material.GASTRIC_GAS)
-    scene.claim(shape)
+    # the liver lies on the stomach with little fat between
+    scene.claim(Field(shape.box, shape.values + np.float32(1.5)))
 
 
 def paint_gallbladder(scene: Scene, body: Body, trunk: Trunk, rng: np.random.Generator) -> None:
     """Paint the gallbladder in its place under the liver, before the liver closes around it."""
     grid = scene.grid
-    size = rng.uniform(0.8, 1.2)
+    size = rng.uniform(0.95, 1.3)
     path = body.place((48, 74, 5), (56, 85, -8), (62, 96, -24)) + rng.normal(0.0, 2.0, 3)
     line = curve(path, 12)
     shape = tube(grid, line, np.linspace(6.0, 14.5, 12) * size, margin_mm=14.0)
@@ -200,7 +201,7 @@ def paint_pancreas(
     tail = vessels.splenic[2:] + vec(0.0, 9.0, -1.0)
     head = body.place((17, 62, -20), (26, 54, -34))
     line = curve(np.concatenate([tail[::5], head]), 40)
-    radii = np.interp(np.linspace(0, 1, 40), [0, 0.3, 0.62, 0.8, 1.0], [9, 11, 9, 15, 14])
+    radii = np.interp(np.linspace(0, 1, 40), [0, 0.3, 0.62, 0.8, 1.0], [11, 12, 11, 17, 16])
     radii = radii * rng.uniform(0.9, 1.1)
     shape = bumpy(scene, tube(grid, line, radii, margin_mm=8.0), rng, 9.0, 1.5)
     shape = scene.fit(inside_abdomen(shape, trunk, 4.0, 4.0), 1.2, 2.0)

@@ -78,7 +78,9 @@ def make_patient(
     step(0.8, "Masks and reports")
     front = np.ascontiguousarray(anatomy.scene.front[box])
     numbers = np.ascontiguousarray(anatomy.vertebra_numbers[box])
-    truth = Truth(front, palette.names, anatomy.vertebrae, numbers, anatomy.trees)
+    last = grid.shape_kji[0] - 1
+    seen = [v for v in anatomy.vertebrae if 0 <= grid.to_kji(v.centre_ras)[0] <= last]
+    truth = Truth(front, palette.names, seen, numbers, anatomy.trees)
     labels = palette.label[front]
     return assemble(case_id, images, front, labels, painted, grid, np.eye(4), seeds[4:], truth)
 

@@ -101,7 +101,9 @@ def _ragged(
     soft = ndimage.gaussian_filter(mask[box].astype(np.float32), 1.4)
     # noise in voxels, whatever their size
     noise = smooth_noise(rng, Grid(soft.shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)), 7.0)
-    result[box][soft + np.float32(_RAGGED) * noise > 0.5] = label
+    # only the border is uncertain: no specks far outside, no holes deep inside
+    border = (soft > 0.1) & (soft < 0.9)
+    result[box][np.where(border, soft + np.float32(_RAGGED) * noise, soft) > 0.5] = label
 
 
 def _predict_lesion(

@@ -68,7 +68,7 @@ def plan_acquisitions(grid: Grid, rng: np.random.Generator) -> list[Acquisition]
     origin, as in practice, and the organs have moved by 0 to 8 mm.
     """
     blur = float(rng.uniform(0.6, 0.95))
-    noise = float(rng.uniform(9.0, 13.0))
+    noise = float(rng.uniform(8.0, 12.0))
     result = []
     for phase in PHASES:
         thick, pixel, loud, breath = 1.0, 1.0, 1.0, (0.0, 0.0, 0.0)

@@ -230,10 +230,12 @@ class Recolouring:
 
     def _other_vessels(self) -> _Part | None:
         """Return what is enhanced, inside the body, far from bone and has no label."""
-        bone = self._scan.mask(*_BONES)
         aorta = next((p for p in self._parts if p.material == Material.AORTA), None)
-        if aorta is None or aorta.mean_hu < _ENHANCED_HU or not bone.any():
+        # where bones have no labels either, they would be taken for vessels
+        labelled = self._scan.mask(r"rib_.*").any() and self._scan.mask(r"vertebrae_.*").any()
+        if aorta is None or aorta.mean_hu < _ENHANCED_HU or not labelled:
             return None
+        bone = self._scan.mask(*_BONES)
         step = max(1, round(2.5 / self._scan.grid.spacing_mm[0]))
         near = bone[:, ::step, ::step]
         near = ndimage.binary_dilation(near, np.ones((3, 5, 5), dtype=bool))

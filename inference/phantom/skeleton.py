@@ -171,7 +171,7 @@ def paint_spine(scene: Scene, spine: Spine, body: Body) -> tuple[list[Vertebra],
     Returns
     -------
     list of Vertebra
-        Those whose body centre is in the grid.
+        All of them, in the grid or not.
     ndarray of uint8, shape of the grid
         VerSe number of each voxel of bone.
     """
@@ -196,9 +196,7 @@ def paint_spine(scene: Scene, spine: Spine, body: Body) -> tuple[list[Vertebra],
     scene.paint(fat, Material.THECAL_SAC, offset_mm=2.2)
     scene.claim(fat)
     truth[fat.box][fat.values < 0.0] = 0
-    slices = [float(grid.to_kji(v.centre_ras)[0]) for v in vertebrae]
-    last = grid.shape_kji[0] - 1
-    return [v for v, k in zip(vertebrae, slices, strict=True) if 0 <= k <= last], truth
+    return vertebrae, truth
 
 
 def _wall_point(body: Body, angle_deg: float, z_mm: float, depth_mm: float) -> NDArray[np.float64]:
