@@ -140,7 +140,18 @@ class Session(QObject):
         self.volume_loaded.emit(phase)
 
     def add_mask(self, mask: Mask, file: MaskFile | None) -> None:
+        """Add a mask, or its content read anew.
+
+        Those of the case stand in its order, whichever is read first; new ones follow.
+        """
         self._masks[mask.name] = MaskEntry(mask, file)
+        names = [source.name for source in self.case.masks] if self.case is not None else []
+        self._masks = dict(
+            sorted(
+                self._masks.items(),
+                key=lambda item: names.index(item[0]) if item[0] in names else len(names),
+            )
+        )
         self.mask_loaded.emit(mask.name)
         self.history_changed.emit()
 

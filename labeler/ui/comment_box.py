@@ -129,7 +129,6 @@ class _GrowingField(QPlainTextEdit):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setTabChangesFocus(True)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarAsNeeded)
         self.document().setDocumentMargin(style.scaled(2))
         self.document().documentLayout().documentSizeChanged.connect(lambda size: self._grow())
         self._grow()
@@ -152,7 +151,11 @@ class _GrowingField(QPlainTextEdit):
 
     def _grow(self) -> None:
         # a plain text document measures its height in lines
-        lines = min(MAX_LINES, max(1, int(self.document().size().height())))
+        needed = max(1, int(self.document().size().height()))
+        lines = min(MAX_LINES, needed)
+        self.setVerticalScrollBarPolicy(
+            Qt.ScrollBarAsNeeded if needed > MAX_LINES else Qt.ScrollBarAlwaysOff
+        )
         height = lines * self.fontMetrics().lineSpacing() + style.scaled(14)
         if height != self.height():
             self.setFixedHeight(height)

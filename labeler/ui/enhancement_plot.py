@@ -29,6 +29,7 @@ class EnhancementPlot(QWidget):
         self._reference: Mapping[str, float] = {}
         self._colour = style.ACCENT
         self._reference_colour = style.GREEN
+        self._reference_name = ""
 
     def sizeHint(self) -> QSize:
         return QSize(style.scaled(260), style.scaled(110))
@@ -43,9 +44,10 @@ class EnhancementPlot(QWidget):
         self._phases, self._means, self._colour = phases, dict(means), colour
         self.update()
 
-    def set_reference(self, means: Mapping[str, float], colour: str) -> None:
-        """Show a dashed curve beside it; empty: none."""
+    def set_reference(self, means: Mapping[str, float], colour: str, name: str) -> None:
+        """Show a dashed curve with a name beside it; empty: none."""
         self._reference, self._reference_colour = dict(means), colour
+        self._reference_name = name
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -64,7 +66,8 @@ class EnhancementPlot(QWidget):
         )
         left = metrics.horizontalAdvance("\u2212888") + style.scaled(6)
         bottom = metrics.height() + style.scaled(3)
-        area = QRectF(self.rect()).adjusted(left, metrics.height() / 2, -style.scaled(14), -bottom)
+        top = metrics.height() + style.scaled(2)
+        area = QRectF(self.rect()).adjusted(left, top, -style.scaled(14), -bottom)
         self._paint_grid(painter, area, low, high, step)
         xs = self._places(area)
 
@@ -78,6 +81,7 @@ class EnhancementPlot(QWidget):
         painter.setPen(pen)
         if len(reference) > 1:
             painter.drawPolyline(*reference)
+            self._paint_legend(painter, area)
         self._paint_curve(painter, point)
 
     def _paint_grid(
@@ -98,6 +102,17 @@ class EnhancementPlot(QWidget):
             painter.setPen(QColor(style.DIM if phase in self._means else style.FAINT))
             box = QRectF(x - 40, area.bottom() + style.scaled(3), 80, metrics.height())
             painter.drawText(box, int(Qt.AlignHCenter | Qt.AlignTop), phase)
+
+    def _paint_legend(self, painter: QPainter, area: QRectF) -> None:
+        """Name the dashed curve in the upper right corner, with the pen it was drawn with."""
+        metrics = painter.fontMetrics()
+        width, dash = metrics.horizontalAdvance(self._reference_name), style.scaled(16)
+        right = area.right() + style.scaled(8)
+        box = QRectF(right - width, 0, width + 1, metrics.height())
+        left = box.left() - style.scaled(4)
+        painter.drawLine(QPointF(left - dash, box.center().y()), QPointF(left, box.center().y()))
+        painter.setPen(QColor(style.DIM))
+        painter.drawText(box, int(Qt.AlignRight | Qt.AlignVCenter), self._reference_name)
 
     def _paint_curve(self, painter: QPainter, point) -> None:  # type: ignore[no-untyped-def]
         colour = QColor(self._colour)

@@ -23,6 +23,9 @@ NOTABLE_HU = 10.0
 
 LIVER = "liver"
 
+#: Group of labels (``labels.toml``) whose enhancement is compared with the liver's.
+LESION = "lesion"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -108,8 +111,10 @@ class RegionPanel(QWidget):
         self._plot.set_curve(phases, means, label.colour)
         colour = style.DIM if liver is None else session.labels[liver.label].colour
         reference = {} if liver is None else _means(liver)
-        self._plot.set_reference(reference, colour)
-        found = findings(_means(region), reference)
+        self._plot.set_reference(reference, colour, "liver")
+        # organs and vessels differ from the liver anyway: no reason to look
+        compared = reference if label.group in ("", LESION) else {}
+        found = findings(_means(region), compared)
         self._findings.setText("<br>".join(_rich(finding) for finding in found))
         self._findings.setAccessibleDescription("\n".join(finding.text for finding in found))
         self._findings.setVisible(bool(found))

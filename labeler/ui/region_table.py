@@ -205,7 +205,9 @@ class RegionTable(QAbstractItemModel):
             return formats.whole(region.diameter_mm)
         if column.startswith(HU):
             statistics = region.hu.get(column.removeprefix(HU))
-            return formats.whole(None if statistics is None else statistics.mean)
+            text = formats.whole(None if statistics is None else statistics.mean)
+            # the hyphen is half as wide, and four phases of fat or gas have to fit side by side
+            return text.replace(formats.MINUS, "-")
         return ""
 
     def _tip(self, region: Region) -> str:

@@ -13,6 +13,7 @@ from labeler.core.labels import LabelTable
 from labeler.core.mask import Box, Mask, Patch
 from labeler.core.painting import merge_patches
 from labeler.state.session import Session, note_edit
+from labeler.storage.cases import Case, MaskSource
 
 SHAPE = (4, 6, 8)
 WHOLE = Box.whole(SHAPE)
@@ -157,3 +158,14 @@ def test_a_patch_for_another_mask_changes_nothing(qapp):
     with pytest.raises(ValueError, match="given to mask"):
         session.masks["other"].mask.apply(patch)
     assert not session.masks["other"].mask.array.any()
+
+
+def test_masks_stand_in_the_order_of_the_case_whichever_is_read_first(tmp_path):
+    session = Session(LabelTable(), 2**20)
+    sources = tuple(MaskSource(name, tmp_path / name) for name in ("draft", "other"))
+    session.begin(Case("c", "flat", tmp_path, tmp_path, tmp_path, masks=sources))
+    grid = Grid((1, 1, 1), np.eye(4))
+    order = AxisOrder((0, 1, 2), (False, False, False), (1, 1, 1))
+    for name in ("new", "other", "draft"):
+        session.add_mask(Mask(name, np.zeros((1, 1, 1), np.uint8), grid, order), None)
+    assert list(session.masks) == ["draft", "other", "new"]
