@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -103,6 +104,19 @@ def test_one_changed_voxel_changes_the_key_also_when_size_and_time_stay(tmp_path
         sizes.add(path.stat().st_size)
     assert len(keys) == 4
     assert len(sizes) < 4
+
+
+def test_a_change_far_from_both_ends_of_a_gzip_of_several_members_changes_the_key(tmp_path):
+    """Its checksum at the end covers the last member only."""
+    path, noise = tmp_path / "v.nii.gz", os.urandom(400_000)
+    keys = []
+    for number in range(2):
+        content = bytearray(noise)
+        content[200_000] = number
+        path.write_bytes(gzip.compress(bytes(content), 0) + gzip.compress(b"end"))
+        os.utime(path, (number, number))
+        keys.append(source_key(path))
+    assert keys[0] != keys[1]
 
 
 def test_files_that_are_read_as_fast_without_it_are_not_kept(tmp_path, cache):

@@ -366,6 +366,17 @@ def test_a_header_that_lies_costs_no_memory(tmp_path):
     assert peak_bytes < 8 * 2**20
 
 
+def test_a_nrrd_header_that_lies_costs_no_memory(tmp_path):
+    path = nrrd(tmp_path / "v.nrrd", bytes(16), sizes="1000 1000 1000")
+    tracemalloc.start()
+    try:
+        assert "its header promises 2,000.0 MB" in refusal(path)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 8 * 2**20
+
+
 def test_more_voxels_than_can_be_shown(tmp_path):
     path = tmp_path / "v.nii"
     write_nifti(path, np.zeros(SHAPE, np.uint8), dim=[3, 2000, 2000, 600, 1, 1, 1, 1])

@@ -339,6 +339,13 @@ def test_all_edits_come_back_when_the_file_is_the_old_one(path, journal):
     assert recovery.strangers == ()
 
 
+def test_what_was_undone_again_needs_no_restoring(path, journal):
+    edit = brush()
+    journal.append(edit)
+    journal.append(edit, Act.UNDO)
+    assert read_journal(path).unsaved({"draft": "d0"}).entries == ()
+
+
 def test_a_file_nobody_knows_gets_no_edits(path, journal):
     journal.append(brush())
     journal.append(Edit("Comment", (ValueChange("comment", "1", None, "x"),)))
