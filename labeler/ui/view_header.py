@@ -15,7 +15,7 @@ from labeler.core.geometry import Plane
 from labeler.core.volume import PHASE_TITLES
 from labeler.state.view_state import Pane
 from labeler.ui.commands import Commands
-from labeler.ui.style import DIM, RAISED, SMALL_PX, TEXT_PX, scaled
+from labeler.ui.style import RAISED, SMALL_PX, TEXT_PX, scaled
 from labeler.ui.view_text import PlacedText, draw_texts, place_text, text_size
 
 PHASE_PX = TEXT_PX + 1
@@ -153,6 +153,6 @@ def _texts(phase: str, place: str, ratio: float) -> tuple[PlacedText, ...]:
     title = PHASE_TITLES.get(phase, "")
     return (
         place_text(QPointF(left, top), phase, ratio, size_px=PHASE_PX, bold=True),
-        place_text(beside, title, ratio, align=(0.0, 1.0), size_px=DETAIL_PX, colour=DIM),
+        place_text(beside, title, ratio, align=(0.0, 1.0), size_px=DETAIL_PX),
         place_text(QPointF(left, top + size.height()), place, ratio, size_px=DETAIL_PX),
     )

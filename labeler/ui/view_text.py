@@ -19,9 +19,10 @@ from PyQt5.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPixmap
 from labeler.ui.style import TEXT, TEXT_PX, text_font
 
 #: Room for the shadow around a text, in pixels of the text's own coordinates.
-PAD = 4
-SHADOW_SIGMA = 1.3
-SHADOW_STRENGTH = 2.2
+PAD = 6
+SHADOW_SIGMA = 2.0
+SHADOW_STRENGTH = 3.4
+SHADOW_OPACITY = 0.8
 
 
 class PlacedText(NamedTuple):
@@ -114,7 +115,7 @@ def _shadow(letters: QImage, ratio: float) -> QImage:
     alpha = bgra[:, :width, 3].astype(np.float32)
     blurred = cv2.GaussianBlur(alpha, (0, 0), SHADOW_SIGMA * ratio) * SHADOW_STRENGTH
     shadow = np.zeros((height, width, 4), np.uint8)
-    shadow[..., 3] = np.minimum(blurred, 255 * 0.85)
+    shadow[..., 3] = np.minimum(blurred, 255 * SHADOW_OPACITY)
     image = QImage(shadow.data, width, height, 4 * width, QImage.Format_ARGB32_Premultiplied)
     image = image.copy()  # the array goes away with this call
     image.setDevicePixelRatio(ratio)

@@ -20,7 +20,7 @@ from labeler.ui.view_scene import Notice, ViewScene
 from labeler.workflows.workspace import Workspace
 
 #: Label colours darker than this (HSL lightness) are raised to it where they colour a text.
-MIN_LIGHTNESS = 0.6
+MIN_LIGHTNESS = 0.68
 
 
 def compose_overlay(

@@ -28,8 +28,8 @@ SNAP_PX = 8.0
 
 MIN_POINTS = 3
 
-#: Width of the dark line below an outline.
-HALO_PX = 3.0
+#: Widths of an outline and of the dark line below it.
+LINE_PX, HALO_PX = 1.8, 3.6
 
 #: Diameters that "smaller" and "larger" step through.
 BRUSH_SIZES_MM = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200)
@@ -197,8 +197,10 @@ class ContourTool(Tool):
         for pen in _halo_pens(colour):
             painter.setPen(pen)
             painter.drawPath(path)
-        painter.setPen(QPen(colour, 1.0, Qt.DashLine))
-        painter.drawPolyline(*closing)
+        for pen in _halo_pens(colour):
+            pen.setStyle(Qt.DashLine)
+            painter.setPen(pen)
+            painter.drawPolyline(*closing)
         painter.setPen(QPen(QColor(0, 0, 0, 160), 1.0))
         painter.setBrush(colour)
         half = scaled(5) / 2
@@ -320,4 +322,4 @@ def make_tools(canvas: Canvas) -> dict[str, Tool]:
 
 def _halo_pens(colour: QColor) -> tuple[QPen, QPen]:
     """A dark line below a coloured one: visible on white bone and on black air."""
-    return QPen(QColor(0, 0, 0, 150), HALO_PX), QPen(colour, 1.4)
+    return QPen(QColor(0, 0, 0, 130), HALO_PX), QPen(colour, LINE_PX)
