@@ -155,7 +155,7 @@ class CaseList(QWidget):
             flow.addWidget(chip)
         self._chips.button(0).setChecked(True)
         top = QVBoxLayout()
-        top.setContentsMargins(*(style.scaled(px) for px in (10, 0, 10, 6)))
+        top.setContentsMargins(*(style.scaled(px) for px in (12, 0, 10, 6)))
         top.setSpacing(style.scaled(6))
         top.addWidget(self._search)
         top.addWidget(self._chip_row)

@@ -179,7 +179,7 @@ class RegionList(QWidget):
 
     def _lay_out(self) -> None:
         tools = QHBoxLayout()
-        tools.setContentsMargins(*(style.scaled(px) for px in (10, 0, 10, 5)))
+        tools.setContentsMargins(*(style.scaled(px) for px in (12, 0, 10, 5)))
         tools.setSpacing(style.scaled(6))
         tools.addWidget(self._filter, 1)
         tools.addWidget(self._unreviewed)

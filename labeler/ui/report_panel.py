@@ -78,7 +78,7 @@ class ReportPanel(QWidget):
         return QSize(style.scaled(320), style.scaled(320))
 
     def _lay_out(self) -> None:
-        self._cards_layout.setContentsMargins(*(style.scaled(px) for px in (10, 0, 10, 8)))
+        self._cards_layout.setContentsMargins(*(style.scaled(px) for px in (12, 0, 10, 8)))
         self._cards_layout.setSpacing(style.scaled(7))
         self._scroll.setObjectName("reportScroll")
         self._scroll.setWidget(self._cards)
@@ -90,7 +90,7 @@ class ReportPanel(QWidget):
         layout.addWidget(self.header)
         layout.addWidget(self._scroll, 1)
         holder = QVBoxLayout()
-        holder.setContentsMargins(*(style.scaled(px) for px in (10, 2, 10, 8)))
+        holder.setContentsMargins(*(style.scaled(px) for px in (12, 2, 10, 8)))
         holder.addWidget(self._box)
         layout.addLayout(holder)
 

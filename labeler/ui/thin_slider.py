@@ -8,6 +8,9 @@ from PyQt5.QtWidgets import QSlider, QStyle, QWidget
 
 from labeler.ui import style
 
+#: Width of the handle in the style sheet, for 13 px text.
+HANDLE_PX = 10
+
 
 class ThinSlider(QSlider):
     """Horizontal slider for narrow places."""
@@ -28,7 +31,7 @@ class ThinSlider(QSlider):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.LeftButton:
-            handle = style.scaled(9)
+            handle = style.scaled(HANDLE_PX)
             place, room = event.x() - handle // 2, max(1, self.width() - handle)
             self.setValue(
                 QStyle.sliderValueFromPosition(self.minimum(), self.maximum(), place, room)
