@@ -290,9 +290,11 @@ class SliceView(QWidget):
 
     def _draw_image(self) -> None:
         """Bring the image up to date, in device pixels so that a dense screen shows all it can."""
+        views, ratio = self.ws.views, self.devicePixelRatioF()
+        if self._image.image.devicePixelRatioF() != ratio:  # the window is on another screen now
+            self._image_is_stale = True
         if self._transform is None or not (self._image_is_stale or self._stale_rect.isValid()):
             return
-        views, ratio = self.ws.views, self.devicePixelRatioF()
         window = views.window(self.phase)
         picture = Picture(
             self.ws.session.volumes[self.phase].array,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PyQt5 import sip
 from PyQt5.QtCore import QPoint, QRect, QSize
 from PyQt5.QtGui import QImage
 
@@ -59,7 +60,9 @@ class ViewImage:
         width, height = picture.transform.size_px
         if self._image.size() != QSize(width, height):
             self._pixels = np.zeros((height, width), np.uint32)
-            self._image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format_RGB32)
+            # a plain pointer: over a Python buffer Qt would copy the image when its ratio is set
+            data = sip.voidptr(self._pixels.ctypes.data)
+            self._image = QImage(data, width, height, 4 * width, QImage.Format_RGB32)
         self._image.setDevicePixelRatio(pixel_ratio)
         _render(self._pixels, picture, picture.transform)
 
