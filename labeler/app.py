@@ -36,6 +36,7 @@ from labeler.ui.file_actions import FileActions
 from labeler.ui.main_window import MainWindow, Panel
 from labeler.ui.mask_panel import MaskPanel
 from labeler.ui.qt_messages import log_qt_messages
+from labeler.ui.recovery_dialog import ask_about_recovery
 from labeler.ui.region_actions import RegionActions
 from labeler.ui.region_list import RegionList
 from labeler.ui.region_panel import RegionPanel
@@ -45,6 +46,7 @@ from labeler.ui.tool_panel import ToolPanel
 from labeler.ui.view_actions import bind_view_commands
 from labeler.ui.view_grid import ViewGrid
 from labeler.workflows.adjust_windows import auto_windows
+from labeler.workflows.keep_journal import JournalKeeper, Unsaved
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.open_folder import Roots, Worklist
 from labeler.workflows.recent_folders import last_roots
@@ -88,7 +90,8 @@ class Program(QObject):
         cache_bytes = int(data.memory.cache_gb * 2**30)
         cache = VolumeCache.default(cache_bytes) if cache_bytes else None
         self.opener = CaseOpener(self.ws, self.worklist, cache, self)
-        self.saver = CaseSaver(self.ws, self.opener, self)
+        self.journal = JournalKeeper(self.ws.session, self.ws.tasks, self)
+        self.saver = CaseSaver(self.ws, self.opener, self.journal, self)
         self.updater = RegionUpdater(self.ws.session, self.ws.tasks, self)
         self.commands = Commands(data.keys, self)
         self._make_widgets()
@@ -128,7 +131,7 @@ class Program(QObject):
             partial(ask_about_unsaved, self.window), self.cases.neighbour, self,
         )  # fmt: skip
         self.files = FileActions(
-            ws, commands, self.worklist, self.switcher, self.saver, self.window
+            ws, commands, self.worklist, self.opener, self.switcher, self.saver, self.window
         )
         self.acts = RegionActions(ws, commands, self.regions, self.opener, self.saver, self.window)
         commands.bind("case.search", self.cases.focus_search)
@@ -147,6 +150,9 @@ class Program(QObject):
         ws.tasks.count_changed.connect(self._show_work)
         self.regions.said.connect(status.show_message)
         self.views.refused.connect(status.show_message)
+        self.journal.failed.connect(status.show_error)
+        self.journal.unsaved_found.connect(self._unsaved_found)
+        self.opener.loaded.connect(self.journal.begin)
         self.saver.started.connect(status.show_saving)
         self.saver.saved.connect(self._saved)
         self.saver.conflict.connect(self._conflict)
@@ -220,6 +226,7 @@ class Program(QObject):
         self.window.close()
 
     def _case_opened(self, case: Case | None) -> None:
+        self.journal.end()
         self.window.setWindowTitle("CT Labeler" if case is None else f"{case.id} - CT Labeler")
         if case is None:
             return
@@ -235,9 +242,23 @@ class Program(QObject):
         if self.ws.settings.data.views.auto_contrast:
             auto_windows(self.ws, [phase])
 
+    def _unsaved_found(self, unsaved: Unsaved) -> None:
+        case = self.ws.session.case
+        answer = ask_about_recovery(self.window, case.id if case else "", unsaved)
+        act = {
+            "restore": self.journal.restore,
+            "keep both": self.journal.keep_both,
+            "discard": self.journal.discard,
+        }[answer]
+        act()
+
     def _mask_loaded(self, name: str) -> None:
         if self.ws.selection.mask is None:
             self.ws.selection.set_mask(name)
+        file = self.ws.session.masks[name].file
+        if file is not None and file.fingerprint is None:
+            # A mask without a file has nothing that its journal could be replayed on.
+            QTimer.singleShot(0, self.saver.save)
 
     def _saved(self, _moment: object) -> None:
         self.status.show_saved()

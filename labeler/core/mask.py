@@ -172,6 +172,11 @@ class Mask:
         return self._revision
 
     @property
+    def saved_revision(self) -> int:
+        """Names the content that is on disk."""
+        return self._saved_revision
+
+    @property
     def is_dirty(self) -> bool:
         return self._revision != self._saved_revision
 

@@ -20,10 +20,11 @@ from PyQt5.QtCore import QObject, Qt, pyqtSignal
 
 log = logging.getLogger(__name__)
 
-Lane = Literal["io", "compute"]
+Lane = Literal["io", "compute", "journal"]
 
-#: Threads per lane: four phases read at once; region work leaves a core to the window.
-LANE_THREADS: dict[Lane, int] = {"io": 4, "compute": 2}
+#: Threads per lane: four phases read at once; region work leaves a core to the window; what goes
+#: to the journal stays in order.
+LANE_THREADS: dict[Lane, int] = {"io": 4, "compute": 2, "journal": 1}
 
 
 class Cancelled(Exception):
@@ -147,8 +148,9 @@ class TaskRunner(QObject):
         return len(self._tasks)
 
     def shutdown(self) -> None:
-        """Cancel everything and wait for the threads to end."""
+        """Cancel everything but the journal's writes and wait for the threads to end."""
         self._is_down = True
+        self._lanes["journal"].shutdown(wait=True)
         self.cancel_where(lambda key: True)
         for lane in self._lanes.values():
             lane.shutdown(wait=True, cancel_futures=True)

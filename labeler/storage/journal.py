@@ -262,6 +262,21 @@ class Journal:
             self._descriptor = -1  # the old file is gone: an append must fail, not vanish
             self._descriptor, self._end = _open(self.path), len(header)
 
+    def take_place_of(self, path: Path) -> None:
+        """Rename the journal over an older one, in one step.
+
+        Raises
+        ------
+        SaveError
+            When it cannot be renamed; both are as before.
+        """
+        try:
+            os.replace(self.path, path)
+            fsync_folder(path.parent)
+        except OSError as error:
+            raise SaveError(f"The journal cannot be written: {reason(error)}.") from error
+        self.path = path
+
     def close(self) -> None:
         """Close the file and leave it for the next start."""
         with self._mutex:

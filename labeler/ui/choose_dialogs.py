@@ -17,7 +17,7 @@ from labeler.core.labels import LabelTable
 from labeler.ui import style
 from labeler.ui.dialog import Dialog
 from labeler.ui.label_picker import LabelPicker
-from labeler.workflows.add_mask import checked_name
+from labeler.workflows.add_mask import checked_name, free_name
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.workspace import Workspace
 
@@ -111,15 +111,6 @@ class MaskNameDialog(Dialog):
         self._problem.setText(problem)
         assert self.ok is not None
         self.ok.setEnabled(not problem)
-
-
-def free_name(suggestion: str, taken: Iterable[str]) -> str:
-    """Return the suggestion, with a number when it is taken."""
-    used = {name.casefold() for name in taken}
-    name, number = suggestion, 2
-    while name.casefold() in used:
-        name, number = f"{suggestion} {number}", number + 1
-    return name
 
 
 def choose_label(title: str, labels: LabelTable, current: int, parent: QWidget) -> int | None:

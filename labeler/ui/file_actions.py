@@ -14,6 +14,7 @@ from labeler.ui.keys_dialog import KeysDialog
 from labeler.ui.open_dialog import OpenDialog
 from labeler.ui.phases_dialog import PhasesDialog
 from labeler.ui.settings_dialog import SettingsDialog
+from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.open_folder import Roots, Worklist
 from labeler.workflows.recent_folders import remember_roots
 from labeler.workflows.review_case import set_status
@@ -42,6 +43,7 @@ class FileActions(QObject):
         ws: Workspace,
         commands: Commands,
         worklist: Worklist,
+        opener: CaseOpener,
         switcher: CaseSwitcher,
         saver: CaseSaver,
         window: QWidget,
@@ -51,7 +53,7 @@ class FileActions(QObject):
         self._commands = commands
         self._worklist = worklist
         self._switcher = switcher
-        self._saver = saver
+        self._opener = opener
         self._window = window
         commands.bind("file.open", self._open)
         commands.bind("file.save", lambda: saver.save())
@@ -122,7 +124,7 @@ class FileActions(QObject):
         dialog = PhasesDialog(case, self._window)
         try:
             if dialog.exec_() == QDialog.Accepted and dialog.assignment():
-                set_phase_override(case, dialog.assignment())
+                self._opener.sidecar = set_phase_override(case, dialog.assignment())
                 self._switcher.reopen_case()
         except SaveError as error:
             self.refused.emit(str(error))

@@ -9,9 +9,10 @@ from PyQt5.QtCore import QObject, pyqtSignal
 from PyQt5.QtWidgets import QFileDialog, QWidget
 
 from labeler.state.selection import RegionRef
-from labeler.ui.choose_dialogs import ask_mask_name, choose_label, choose_mask, free_name
+from labeler.ui.choose_dialogs import ask_mask_name, choose_label, choose_mask
 from labeler.ui.commands import Commands
 from labeler.ui.region_list import RegionList
+from labeler.workflows.add_mask import free_name
 from labeler.workflows.edit_mask import (
     EditRefused,
     copy_mask,

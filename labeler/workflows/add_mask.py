@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -16,6 +17,15 @@ from labeler.workflows.workspace import Workspace
 
 #: Characters that no file system or sorting of files takes well.
 FORBIDDEN_IN_NAMES = set('/\\:*?"<>|\n\r\t\0')
+
+
+def free_name(suggestion: str, taken: Iterable[str]) -> str:
+    """Return the suggestion, with a number when it is taken."""
+    used = {name.casefold() for name in taken}
+    name, number = suggestion, 2
+    while name.casefold() in used:
+        name, number = f"{suggestion} {number}", number + 1
+    return name
 
 
 def new_mask(ws: Workspace, name: str, phase: str) -> None:

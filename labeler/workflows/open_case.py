@@ -8,29 +8,30 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PyQt5.QtCore import QObject, pyqtSignal
 
 from labeler.core.annotations import Annotations
 from labeler.core.geometry import Grid
+from labeler.core.labels import LabelTable
 from labeler.core.volume import PHASES, Volume
 from labeler.state.session import Session
 from labeler.state.tasks import TaskContext
-from labeler.storage.atomic import folder_problem
+from labeler.storage.atomic import folder_problem, split_name
 from labeler.storage.cache import VolumeCache
 from labeler.storage.cases import Case, PhaseSource, inspect
 from labeler.storage.errors import ImageError, SaveError
 from labeler.storage.images import read_header, read_volume
+from labeler.storage.inspection import mask_refusal
+from labeler.storage.label_files import load_label_table
 from labeler.storage.locks import CaseLock, LockedError
 from labeler.storage.masks import MaskFile, read_mask
 from labeler.storage.sidecar import LoadedSidecar, case_file_name, load_sidecar
+from labeler.workflows.add_mask import free_name
 from labeler.workflows.open_folder import Worklist
 from labeler.workflows.workspace import Workspace
 
@@ -53,6 +54,8 @@ class _Start:
     sidecar: LoadedSidecar
     read_only_reason: str | None
     grids: dict[str, Grid | None]
+    labels: LabelTable
+    label_problems: tuple[str, ...]
 
 
 class CaseOpener(QObject):
@@ -118,9 +121,7 @@ class CaseOpener(QObject):
 
     def add_mask_file(self, path: Path) -> None:
         """Read one more mask for the open case; edits of it are saved where it lies."""
-        taken = set(self._ws.session.masks)
-        stem = path.name.removesuffix(".gz").removesuffix(".nii")
-        name = next(n for n in (stem, *(f"{stem} {i}" for i in count(2))) if n not in taken)
+        name = free_name(split_name(path.name)[0], self._ws.session.masks)
         self._waiting.add(("mask", name))
         self._submit("mask", name, _read_mask, path, name)
 
@@ -162,10 +163,14 @@ class CaseOpener(QObject):
         read_only_reason = start.read_only_reason or self._take_lock(case)
         self._worklist.update_case(case)
         self._ws.selection.reset()
+        session.labels = start.labels
         session.begin(case, Annotations(start.sidecar.sidecar.annotations().as_dict()))
         session.read_only_reason = read_only_reason
-        for sentence in (*start.sidecar.problems, *filter(None, [read_only_reason])):
-            session.add_problem("case", sentence)
+        sentences = [*start.sidecar.problems, *start.label_problems]
+        if read_only_reason is not None:
+            sentences.append(read_only_reason)
+        if sentences:
+            session.add_problem("case", " ".join(sentences))
         ahead = self._ahead.pop(case.id, _Ahead())
         self._waiting = {("phase", name) for name in case.phases}
         self._waiting |= {("mask", source.name) for source in case.masks}
@@ -197,7 +202,7 @@ class CaseOpener(QObject):
         self._arrived("phase", phase)
 
     def _mask_read(self, name: str, mask_file: MaskFile) -> None:
-        refusal = mask_refusal(mask_file, self._grids)
+        refusal = mask_refusal(mask_file.path.name, mask_file.mask.grid, self._grids)
         if refusal is None:
             self._ws.session.add_mask(mask_file.mask, mask_file)
         else:
@@ -263,32 +268,6 @@ class CaseOpener(QObject):
             self._ahead.popitem(last=False)
 
 
-def mask_refusal(mask_file: MaskFile, grids: Mapping[str, Grid | None]) -> str | None:
-    """Why a mask cannot be shown: it lies on no phase's grid. ``None`` when it can.
-
-    A phase that cannot be read has no known grid and may be the one the mask belongs to.
-    """
-    grid = mask_file.mask.grid
-    known = {phase: other for phase, other in grids.items() if other is not None}
-    tolerance_mm = max(0.05, 0.1 * min(grid.spacing_mm))
-    if any(grid.matches(other, tolerance_mm) for other in known.values()):
-        return None
-    if not known or len(known) < len(grids):
-        return None
-    name = mask_file.path.name
-    same_shape = {p: g for p, g in known.items() if g.shape_kji == grid.shape_kji}
-    if same_shape:
-        phase, other = next(iter(same_shape.items()))
-        offset_mm = float(np.linalg.norm(grid.center_ras - other.center_ras))
-        return (
-            f"{name} is refused: it has the shape of {phase}, but its voxels lie elsewhere "
-            f"(centres {offset_mm:.1f} mm apart, spacing or direction differ)."
-        )
-    shape = "x".join(map(str, grid.shape_ijk))
-    shapes = ", ".join(f"{p} {'x'.join(map(str, g.shape_ijk))}" for p, g in known.items())
-    return f"{name} is refused: its grid ({shape}) is that of no phase ({shapes})."
-
-
 def _reading_order(case: Case) -> list[str]:
     return sorted(case.phases, key=lambda p: PHASES.index(p) if p in PHASES else len(PHASES))
 
@@ -307,7 +286,9 @@ def _start(context: TaskContext, case: Case) -> _Start:
     context.check()
     sidecar = load_sidecar(case.mask_root, case.id)
     reason = folder_problem(case.mask_root) if case.mask_root.exists() else None
-    return _Start(known, sidecar, reason, {n: _grid(p) for n, p in known.phases.items()})
+    labels, label_problems = load_label_table(case.mask_root)
+    grids = {phase: _grid(source) for phase, source in known.phases.items()}
+    return _Start(known, sidecar, reason, grids, labels, tuple(label_problems))
 
 
 def _grid(source: PhaseSource) -> Grid | None:

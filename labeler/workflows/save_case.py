@@ -13,14 +13,20 @@ from PyQt5.QtCore import QObject, pyqtSignal
 from labeler.core.annotations import Fields
 from labeler.core.mask import Mask
 from labeler.state.tasks import TaskContext
+from labeler.storage.atomic import Fingerprint
 from labeler.storage.cases import Case, new_mask_path
 from labeler.storage.errors import ConflictError, SaveError
 from labeler.storage.masks import MaskFile, save_mask
 from labeler.storage.sidecar import LoadedSidecar, save_sidecar
+from labeler.workflows.keep_journal import JournalKeeper
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+
+#: Notes in the journal that a mask's file is about to become a content.
+Marker = Callable[[str, Fingerprint, int], None]
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,15 @@ class CaseSaver(QObject):
     failed = pyqtSignal(str)
     conflict = pyqtSignal(str, str)
 
-    def __init__(self, ws: Workspace, opener: CaseOpener, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        ws: Workspace,
+        opener: CaseOpener,
+        journal: JournalKeeper,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._journal = journal
         self._ws = ws
         self._opener = opener
         self._after: list[Callable[[bool], None]] = []
@@ -87,21 +100,25 @@ class CaseSaver(QObject):
             return
         self._is_ok = True
         session, case = self._ws.session, self._ws.session.case
-        if case is None or session.read_only_reason or not session.is_dirty:
-            if case is not None and session.is_dirty:
-                self._fail(SaveError(session.read_only_reason or ""))
+        if case is None or session.read_only_reason:
+            if session.read_only_reason and session.is_dirty:
+                self._fail(SaveError(session.read_only_reason))
             self._finish()
             return
         jobs = [
             _job(case, entry.mask, entry.file)
             for entry in session.masks.values()
-            if entry.mask.is_dirty and entry.file is not None
+            if entry.file is not None and (entry.mask.is_dirty or entry.file.fingerprint is None)
         ]
         notes = session.annotations.as_dict() if session.annotations.is_dirty else None
+        if not jobs and notes is None:
+            self._finish()
+            return
         self.started.emit()
         self._ws.tasks.submit(
             "io", ("save",), _save, case, jobs, notes, self._opener.sidecar,
             self._ws.settings.data.editing.backups,
+            self._journal.mark,
             received=self._part_saved, done=lambda _: self._finish(), failed=self._failed,
         )  # fmt: skip
 
@@ -159,6 +176,7 @@ class CaseSaver(QObject):
             return
         self._again = False
         if self._is_ok:
+            self._journal.saved()
             self.saved.emit(datetime.datetime.now())
         after, self._after, ok = self._after, [], self._is_ok
         self._is_ok = True
@@ -178,10 +196,11 @@ def _save(
     notes: Fields | None,
     sidecar: LoadedSidecar | None,
     backups: int,
+    mark: Marker,
 ) -> None:
     for job in jobs:
         try:
-            context.send(_save_one(job, backups))
+            context.send(_save_one(job, backups, mark))
         except SaveError as error:
             context.send((job.mask.name, error))
     if notes is not None and sidecar is not None:
@@ -194,10 +213,15 @@ def _save(
             context.send(_SavedNotes(notes, replace(sidecar, sidecar=changed, version=version)))
 
 
-def _save_one(job: _MaskJob, backups: int) -> _SavedMask:
+def _save_one(job: _MaskJob, backups: int, mark: Marker) -> _SavedMask:
     array, revision = job.mask.snapshot()
     fingerprint = save_mask(
-        job.path, array, job.file, expected_fingerprint=job.file.fingerprint, keep_backups=backups
+        job.path,
+        array,
+        job.file,
+        expected_fingerprint=job.file.fingerprint,
+        before_replace=lambda fingerprint: mark(job.mask.name, fingerprint, revision),
+        keep_backups=backups,
     )
     file = replace(job.file, path=job.path, fingerprint=fingerprint)
     return _SavedMask(job.mask.name, file, revision)
@@ -208,5 +232,6 @@ def _save_copy(
 ) -> _SavedMask:
     array, _ = mask.snapshot()
     copied = Mask(new_name, array, mask.grid, mask.axis_order)
-    saved = _save_one(_MaskJob(copied, replace(file, mask=copied, fingerprint=None), path), 0)
+    job = _MaskJob(copied, replace(file, mask=copied, fingerprint=None), path)
+    saved = _save_one(job, 0, lambda name, fingerprint, revision: None)
     return replace(saved, file=replace(saved.file, mask=copied))

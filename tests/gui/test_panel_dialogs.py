@@ -27,13 +27,13 @@ from labeler.ui.choose_dialogs import (
     MaskDialog,
     MaskNameDialog,
     ask_about_unsaved,
-    free_name,
 )
 from labeler.ui.command_table import COMMANDS
 from labeler.ui.keys_dialog import KeysDialog
 from labeler.ui.open_dialog import OpenDialog
 from labeler.ui.phases_dialog import PhasesDialog
 from labeler.ui.settings_dialog import SettingsDialog
+from labeler.workflows.add_mask import free_name
 from labeler.workflows.open_folder import Roots
 from labeler.workflows.recent_folders import last_roots, recent_roots, remember_roots
 from tests.case_world import LABELS, LESION, LIVER, open_case
