@@ -1,6 +1,7 @@
 """The synthetic patient: repeatable, in anatomical order, as bright as the literature says."""
 
 import re
+from itertools import pairwise
 
 import cv2
 import numba
@@ -183,6 +184,12 @@ def test_vertebrae_of_the_truth_are_in_order_and_of_bone(patient):
         k, j, i = np.rint(index[2::-1]).astype(int)
         assert truth.vertebra_numbers[k, j, i] == VERSE_NUMBER[vertebra.name]
         assert truth.materials[k, j, i] == Material.TRABECULAR_BONE
+    places = {v.name: v.centre_ras for v in truth.vertebrae}
+    assert places["L1"] == pytest.approx((0.0, 0.0, 0.0), abs=3.0)
+    # distances as tabulated, times the size of the patient
+    gap = np.linalg.norm(places["L1"] - places["T12"]) / np.linalg.norm(places["L2"] - places["L1"])
+    assert gap == pytest.approx(32.04 / 33.39, abs=0.06)
+    assert all(a[2] > b[2] for a, b in pairwise(places.values()))
 
 
 def test_vessel_trees_thin_out_and_stay_connected(patient):

@@ -182,6 +182,23 @@ def test_vessels_of_the_liver_follow_the_phase():
         assert hu[liver].std() == pytest.approx(4.0, abs=1.0)
 
 
+def test_no_bright_rim_is_left_around_the_aorta():
+    scan, _ = vessel_in_a_liver()
+    aorta = tube(scan.grid, [(-16, -27, -30), (-16, -27, 30)], 7.0)
+    hu, structures = scan.hu.copy(), scan.structures.copy()
+    solid = np.full(hu.shape, -100.0, np.float32)
+    solid[aorta.box][aorta.values < 0] = 340.0
+    # blurred by the scanner, and labelled a little too small
+    blurred = ndimage.gaussian_filter(solid, (0, 1.0, 1.0))
+    near = blurred > -95.0
+    hu[near] = blurred[near]
+    structures[aorta.box][aorta.values < -1.0] = NUMBER["aorta"]
+    scan = replace(scan, hu=hu, structures=structures)
+    plain = Recolouring(scan, Palette(np.random.default_rng(8), 60.0)).render("NC")
+    assert hu[near].max() > 330.0
+    assert plain[near].max() < 85.0
+
+
 def test_lesions_are_painted_into_the_liver_with_their_pattern(source, patient):
     found = {lesion.label for lesion in patient.lesions}
     assert labels.HCC in found
