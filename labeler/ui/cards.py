@@ -23,7 +23,7 @@ class Card(QFrame):
     body
         Rich text.
     kind
-        ``true`` (plain), ``look`` (amber edge) or ``bad`` (red edge).
+        ``true`` (plain) or ``look`` (amber edge).
     """
 
     def __init__(

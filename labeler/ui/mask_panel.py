@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QPoint, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
 
 from labeler.ui import style
 from labeler.ui.commands import Commands
 from labeler.ui.empty_state import EmptyState
+from labeler.ui.label_picker import LabelPopup
 from labeler.ui.mask_row import (
     NARROW_SLIDER_PX,
     SLIDER_GAP_PX,
@@ -99,12 +100,23 @@ class MaskPanel(QWidget):
             action.changed.connect(
                 lambda button=button, action=action: button.setEnabled(action.isEnabled())
             )
+        self._label_button = self.header.add_button(
+            "button.mask.label",
+            "Choose the label that edits write, from all there are",
+            self._choose_label,
+            icon="mdi6.tag-outline",
+        )
         self.header.add_button(
             "button.mask.add",
             "Add a mask from a file",
             self.add_requested.emit,
             icon="mdi6.file-plus-outline",
         )
+
+    def _choose_label(self) -> None:
+        popup = LabelPopup(self._ws.session.labels, self._ws.selection.label, self)
+        popup.chosen.connect(self._ws.selection.set_label)
+        popup.open_at(self._label_button.mapToGlobal(QPoint(0, self._label_button.height())))
 
     def _make_captions(self) -> list[QLabel]:
         """Words above the columns of sliders."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt5.QtCore import QSize, Qt
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 
 from labeler.ui import style
 
@@ -88,11 +88,3 @@ def quiet_button(
         button.setText(text)
         button.setFont(style.text_font(style.SMALL_PX))
     return button
-
-
-def rule(parent: QWidget) -> QFrame:
-    """Make a thin line between parts of a panel."""
-    line = QFrame(parent)
-    line.setProperty("rule", True)
-    line.setFixedHeight(1)
-    return line

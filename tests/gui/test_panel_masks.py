@@ -1,13 +1,16 @@
 """The mask panel by mouse and keys."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PyQt5.QtCore import QPoint, Qt
 from PyQt5.QtTest import QTest
-from PyQt5.QtWidgets import QPushButton, QRadioButton, QToolButton
+from PyQt5.QtWidgets import QLineEdit, QPushButton, QRadioButton, QToolButton
 
 from labeler.core.edits import Edit
 from labeler.core.mask import Box, Mask, Patch
+from labeler.ui.label_picker import LabelPopup
 from labeler.ui.label_rows import COUNT, EYE, LOCK, NAME
 from labeler.ui.mask_panel import MaskPanel
 from labeler.ui.thin_slider import ThinSlider
@@ -97,8 +100,6 @@ def test_keys_move_a_slider_by_half_a_pixel(masks, ws):
 
 
 def test_sliders_follow_keys_and_other_windows(masks, ws):
-    from dataclasses import replace
-
     ws.views.set_style("draft", replace(ws.views.style("draft"), fill_opacity=0.7))
     assert masks.findChild(ThinSlider, "fill_opacity.draft").value() == 70
 
@@ -116,6 +117,16 @@ def test_a_click_on_a_label_makes_it_the_active_one(qtbot, masks, ws):
     view = open_labels(qtbot, masks, "draft")
     click(view, view.table.index(1, NAME))
     assert (ws.selection.mask, ws.selection.label) == ("draft", LESION)
+
+
+def test_a_label_that_is_not_in_the_mask_can_be_chosen(qtbot, masks, ws):
+    press(masks, QToolButton, "button.mask.label")
+    search = masks.findChild(LabelPopup).findChild(QLineEdit, "labelSearch")
+    QTest.keyClicks(search, "31")
+    QTest.keyClick(search, Qt.Key_Return)
+    assert ws.selection.label == 31
+    settle(qtbot, masks)
+    assert ("Label 31", "0") in shown(masks.row("draft").labels)
 
 
 def test_the_eye_of_a_label_hides_it_in_this_mask_only(qtbot, masks, ws):
