@@ -55,17 +55,17 @@ class CaseSwitcher(QObject):
 
     def leave(self, then: Callable[[], None]) -> None:
         """Go on with ``then`` once nothing unsaved would be lost."""
-        session = self._ws.session
-        if session.case is None or not session.is_dirty:
+        case = self._ws.session.case
+        if case is None or not self._ws.session.is_dirty:
             then()
             return
-        answer = self._ask(session.case.id)
+        case_id, answer = case.id, self._ask(case.id)
         if answer == "save":
-            self._saver.save(lambda ok: then() if ok else self.stayed.emit(session.case.id))
+            self._saver.save(lambda ok: then() if ok else self.stayed.emit(case_id))
         elif answer == "discard":
             then()
         else:
-            self.stayed.emit(session.case.id)
+            self.stayed.emit(case_id)
 
     def open_case(self, case_id: str) -> None:
         """Open a case of the worklist."""

@@ -38,7 +38,7 @@ class Commands(QObject):
     def action(self, command_id: str) -> QAction:
         return self._actions[command_id]
 
-    def bind(self, command_id: str, function: Callable[..., None]) -> None:
+    def bind(self, command_id: str, function: Callable[..., object]) -> None:
         """Call ``function`` when the command is triggered (with ``checked`` when checkable)."""
         action = self._actions[command_id]
         if action.isCheckable():

@@ -56,7 +56,7 @@ class RegionActions(QObject):
         self._opener = opener
         self._saver = saver
         self._window = window
-        bindings: dict[str, Callable[..., None]] = {
+        bindings: dict[str, Callable[..., object]] = {
             "region.next": lambda: regions.go(1),
             "region.previous": lambda: regions.go(-1),
             "region.tick": lambda: self._on_region(self._tick),

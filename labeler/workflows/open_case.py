@@ -183,8 +183,8 @@ class CaseOpener(QObject):
                 self._phase_read(phase, held[1])
             else:
                 self._submit("phase", phase, _read_phase, source, self._cache)
-        for source in case.masks:
-            self._submit("mask", source.name, _read_mask, source.path, source.name)
+        for mask in case.masks:
+            self._submit("mask", mask.name, _read_mask, mask.path, mask.name)
 
     def _submit(self, kind: str, name: str, function: Any, *args: Any) -> None:
         finished = self._phase_read if kind == "phase" else self._mask_read

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -205,10 +206,14 @@ class Worklist(QObject):
             if case is not None and case.masks and case_id not in self._region_counts:
                 self._tasks.submit(
                     "io", "count", _count_regions, case,
-                    done=lambda counts, case_id=case_id: self.set_region_counts(case_id, counts),
-                    failed=lambda error, case_id=case_id: self.set_region_counts(case_id, {}),
+                    done=partial(self.set_region_counts, case_id),
+                    failed=partial(self._count_failed, case_id),
                 )  # fmt: skip
                 return
+
+    def _count_failed(self, case_id: str, error: Exception) -> None:
+        log.warning("regions not counted: %s", error)
+        self.set_region_counts(case_id, {})
 
 
 def _scan(context: TaskContext, roots: Roots) -> None:

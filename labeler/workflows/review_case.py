@@ -173,7 +173,7 @@ def add_comment(ws: Workspace, text: str, ref: RegionRef | None = None) -> None:
     """Add a comment to the case, or to one region."""
     now = datetime.datetime.now().astimezone()
     region = ws.session.region(ref.mask, ref.region_id) if ref is not None else None
-    value = {
+    value: dict[str, Any] = {
         "time": now.isoformat(timespec="seconds"),
         "author": ws.settings.data.person.name or user_name(),
         "text": text.strip(),
