@@ -19,13 +19,14 @@ WINDOW_PRESETS_HU = {
 #: Values of soft tissue, with and without contrast; fat, lung, bone and metal lie outside.
 SOFT_TISSUE_HU = (-20.0, 300.0)
 
-#: What is left out at either end of the soft tissue (vessels full of contrast, bowel content).
-SOFT_TISSUE_PERCENTILES = (2.0, 98.0)
+#: What is left out at either end: partial volumes with fat, and cancellous bone, which is as
+#: bright as vessels full of contrast. With the margin the result is what radiologists set by hand.
+SOFT_TISSUE_PERCENTILES = (10.0, 90.0)
 
 #: Share of the soft tissue range added at either end, so that its extremes are not black or white.
-MARGIN = 0.2
+MARGIN = 0.35
 
-MIN_WIDTH_HU = 80.0
+MIN_WIDTH_HU = 120.0
 SAMPLES = 60_000
 MIN_SOFT_TISSUE_SHARE = 0.02
 

@@ -8,19 +8,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from PyQt5.QtCore import QEvent, QPoint, QRectF, QSize, Qt, pyqtSignal
-from PyQt5.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPixmap, QWheelEvent
+from PyQt5.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
 from PyQt5.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from labeler.core.geometry import Grid, Plane
 from labeler.core.labels import LabelTable
 from labeler.core.mask import Box
 from labeler.core.regions import Region
-from labeler.ui.style import BRIGHT, LINE, TEXT, scaled
+from labeler.ui.style import BACKGROUND, BRIGHT, LINE, TEXT, scaled
 
-#: Regions that take more than this share of the slices are drawn faint, as a backdrop for the
-#: small ones, which are what people look for.
+#: Organs are drawn faint, as a backdrop for the lesions, which are what people look for; without
+#: a group in the label table, so is what takes more than this share of the slices.
 BACKDROP_SHARE = 0.3
-BACKDROP_OPACITY = 0.42
+BACKDROP_OPACITY = 0.4
+LESION_GROUP = "lesion"
 
 MIN_MARK_PX = 3.0
 
@@ -30,11 +31,12 @@ MAX_LANES = 3
 
 @dataclass(frozen=True)
 class SliderMark:
-    """Slices ``lo <= slice < hi`` that hold a region, and its colour."""
+    """Slices ``lo <= slice < hi`` that hold a region, its colour, and whether it is backdrop."""
 
     lo: int
     hi: int
     colour: str
+    is_backdrop: bool = False
 
 
 def region_marks(
@@ -61,11 +63,14 @@ def region_marks(
     lows = np.floor(along.min(axis=1) + 0.5).astype(int)
     highs = np.floor(along.max(axis=1) + 0.5).astype(int) + 1
     count = view_grid.shape_ijk[axis]
-    marks = [
-        SliderMark(max(0, int(lo)), min(count, int(hi)), labels[region.label].colour)
-        for region, lo, hi in zip(shown, lows, highs, strict=True)
-    ]
-    return sorted((m for m in marks if m.lo < m.hi), key=lambda mark: mark.lo - mark.hi)
+    marks = []
+    for region, low, high in zip(shown, lows.tolist(), highs.tolist(), strict=True):
+        lo, hi, label = max(0, low), min(count, high), labels[region.label]
+        is_large = hi - lo > BACKDROP_SHARE * count
+        is_backdrop = label.group != LESION_GROUP if label.group else is_large
+        if lo < hi:
+            marks.append(SliderMark(lo, hi, label.colour, is_backdrop))
+    return sorted(marks, key=lambda mark: mark.lo - mark.hi)
 
 
 def _corners_ijk(box: Box) -> list[tuple[int, int, int]]:
@@ -174,9 +179,9 @@ class RegionSlider(QWidget):
             self._map = self._paint_map()
         painter.drawPixmap(0, 0, self._map)
         painter.setRenderHint(QPainter.Antialiasing)
-        painter.setPen(Qt.NoPen)
+        painter.setPen(QPen(QColor(BACKGROUND), 1.0))
         painter.setBrush(QColor(BRIGHT if self.underMouse() else TEXT))
-        height = scaled(5)
+        height = scaled(6)
         box = QRectF(0, self.y_of(self._slice) - height / 2, self.width(), height)
         painter.drawRoundedRect(box.adjusted(1, 0, -1, 0), height / 2, height / 2)
 
@@ -226,10 +231,10 @@ class RegionSlider(QWidget):
         bar = QRectF((self.width() - width) / 2, track.top(), width, track.height())
         painter.setBrush(QColor(LINE))
         painter.drawRoundedRect(bar, width / 2, width / 2)
-        backdrop = [m for m in self._marks if m.hi - m.lo > BACKDROP_SHARE * self._count]
-        for mark in backdrop:
-            self._paint_mark(painter, bar, mark, BACKDROP_OPACITY)
-        lanes = lanes_of([mark for mark in self._marks if mark not in backdrop])
+        for mark in self._marks:
+            if mark.is_backdrop:
+                self._paint_mark(painter, bar, mark, BACKDROP_OPACITY)
+        lanes = lanes_of(mark for mark in self._marks if not mark.is_backdrop)
         lane_width = bar.width() / max(1, len(lanes))
         for number, marks in enumerate(lanes):
             lane = QRectF(bar.left() + number * lane_width, bar.top(), lane_width, bar.height())

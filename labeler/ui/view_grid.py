@@ -165,11 +165,11 @@ class ViewGrid(QWidget):
         painter.setFont(font)
         painter.setPen(QColor(BRIGHT))
         middle = self.rect().adjusted(0, -scaled(20), 0, -scaled(20))
-        painter.drawText(middle, Qt.AlignCenter, f"Open a folder of cases  ({key})")
+        painter.drawText(middle, Qt.AlignCenter, "No case is open")
         painter.setFont(self.font())
         painter.setPen(QColor(DIM))
         below = self.rect().adjusted(scaled(20), scaled(36), -scaled(20), scaled(36))
-        text = "or choose a case in the list"
+        text = f"Choose a case in the list, or open a folder  ({key})"
         painter.drawText(below, Qt.AlignCenter | Qt.TextWordWrap, text)
 
 

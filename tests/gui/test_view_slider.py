@@ -11,7 +11,9 @@ from labeler.core.regions import RegionIndex
 from labeler.ui.region_slider import RegionSlider, SliderMark, lanes_of, region_marks
 from tests.gui.view_world import drag
 
-LABELS = LabelTable([Label(1, "Liver", "#3cb44b"), Label(9, "HCC", "#ff2020")])
+LABELS = LabelTable(
+    [Label(1, "Liver", "#3cb44b", "organ"), Label(9, "HCC", "#ff2020", "lesion")]
+)
 
 
 def test_regions_on_the_same_slices_stand_beside_each_other():
@@ -54,7 +56,7 @@ def slider(qtbot):
 def test_marks_on_the_masks_own_grid(mask):
     grid, index = mask
     marks = region_marks(index.regions.values(), grid, grid, Plane.AXIAL, LABELS)
-    assert marks == [SliderMark(10, 30, "#3cb44b"), SliderMark(15, 18, "#ff2020")]
+    assert marks == [SliderMark(10, 30, "#3cb44b", True), SliderMark(15, 18, "#ff2020")]
 
 
 def test_marks_on_another_grid_and_in_other_planes(mask):
@@ -69,6 +71,12 @@ def test_marks_on_another_grid_and_in_other_planes(mask):
     assert [(m.lo, m.hi) for m in marks] == [(5, 15), (8, 10)]
 
 
+def test_without_groups_large_regions_are_the_backdrop(mask):
+    grid, index = mask
+    marks = region_marks(index.regions.values(), grid, grid, Plane.AXIAL, LabelTable())
+    assert [(mark.hi - mark.lo, mark.is_backdrop) for mark in marks] == [(20, True), (3, False)]
+
+
 def test_hidden_labels_and_regions_outside_have_no_mark(mask):
     grid, index = mask
     regions = index.regions.values()
@@ -80,7 +88,7 @@ def test_hidden_labels_and_regions_outside_have_no_mark(mask):
 
 
 def test_the_map_is_painted_where_the_regions_are(slider):
-    slider.set_marks([SliderMark(10, 30, "#3cb44b"), SliderMark(15, 18, "#ff2020")])
+    slider.set_marks([SliderMark(10, 30, "#3cb44b", True), SliderMark(15, 18, "#ff2020")])
     picture = slider.grab().toImage()
 
     def colour_at(index):

@@ -16,7 +16,7 @@ def _abdomen(liver_hu, spleen_hu, vessel_hu, noise_hu=15.0, shape=(40, 128, 128)
     hu = np.where(radius < 1, -100.0, -1000.0)
     hu[radius < 0.85] = 55
     hu[(radius < 0.8) & (i < 64)] = liver_hu
-    hu[(radius < 0.6) & (i > 90)] = spleen_hu
+    hu[(radius < 0.75) & (i > 78)] = spleen_hu
     hu[np.hypot(j - 70, i - 72) < 5] = vessel_hu
     hu[np.hypot(j - 95, i - 64) < 9] = 700
     return (hu + rng.normal(0, noise_hu, shape)).astype(np.int16)
