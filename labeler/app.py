@@ -211,6 +211,7 @@ class Program(QObject):
         if self._remember:
             geometry, docks = self.window.arrangement()
             self.ws.settings.update("window", geometry=geometry, docks=docks)
+            self.ws.settings.update("editing", brush_mm=self.ws.selection.brush_mm)
             self.ws.settings.save()
 
     def _may_close(self) -> bool:

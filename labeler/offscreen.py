@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from PyQt5.QtCore import QEventLoop, QTimer
+from PyQt5.QtCore import QEvent, QEventLoop, QTimer
 
 from labeler.app import Program, create_application
 from labeler.ui.qt_messages import log_qt_messages
@@ -68,7 +68,7 @@ def snapshot(
     finally:
         program.close()
         program.window.deleteLater()
-        application.processEvents()
+        application.sendPostedEvents(program.window, QEvent.DeferredDelete)
 
 
 def _wait(is_done: Callable[[], bool]) -> None:

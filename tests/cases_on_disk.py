@@ -20,7 +20,9 @@ BOXES = (
 PHASE_HU = {"NC": 50, "ART": 80, "PV": 110, "DL": 90}
 
 
-def affine(shift_mm: float = 0.0, spacing_mm: tuple[float, float, float] = SPACING_MM) -> np.ndarray:
+def affine(
+    shift_mm: float = 0.0, spacing_mm: tuple[float, float, float] = SPACING_MM
+) -> np.ndarray:
     """RAS affine of a small volume; ``shift_mm`` moves it towards the head."""
     matrix = np.diag([*spacing_mm, 1.0])
     matrix[:3, 3] = (-40.0, -36.0, -100.0 + shift_mm)

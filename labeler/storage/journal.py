@@ -13,8 +13,10 @@ Reading stops at the first record that is torn or damaged: at most the last edit
 from __future__ import annotations
 
 import contextlib
+import datetime
 import enum
 import json
+import logging
 import os
 import struct
 import threading
@@ -28,6 +30,8 @@ from labeler.core.mask import Patch
 from labeler.storage.atomic import fsync_folder, reason, unreadable, write_bytes_durably
 from labeler.storage.edit_codec import decode_edit, encode_edit
 from labeler.storage.errors import ImageError, SaveError
+
+log = logging.getLogger(__name__)
 
 _MAGIC = b"CTLJRNL1"
 _RECORD = struct.Struct("<II")
@@ -305,6 +309,15 @@ class Journal:
                     os.ftruncate(self._descriptor, self._end)  # nothing may follow a torn record
                 raise SaveError(f"The journal could not be written: {reason(error)}.") from error
             self._end += len(record)
+
+
+def put_aside(path: Path) -> None:
+    """Keep a journal that cannot be replayed beside the new one, as ``NAME.TIME.unused``."""
+    stamp = f"{datetime.datetime.now():%Y%m%dT%H%M%S}"
+    try:
+        os.replace(path, path.with_name(f"{path.stem}.{stamp}.unused"))
+    except OSError as error:
+        log.warning("a journal could not be put aside: %s", reason(error))
 
 
 def read_journal(path: Path) -> JournalContents:

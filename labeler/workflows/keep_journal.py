@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import itertools
 import logging
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from labeler.state.tasks import TaskContext, TaskRunner
 from labeler.storage.atomic import Fingerprint
 from labeler.storage.cases import Case
 from labeler.storage.errors import ImageError, SaveError
-from labeler.storage.journal import Act, Journal, JournalEntry, MaskState, Recovery
+from labeler.storage.journal import Act, Journal, JournalEntry, MaskState, Recovery, put_aside
 from labeler.storage.masks import MaskFile
 from labeler.storage.sidecar import case_file_name
 from labeler.storage.unsaved import journal_path, read_unsaved
@@ -116,7 +115,7 @@ class JournalKeeper(QObject):
             self._unsaved = find_unsaved(case, digests)
         except (ImageError, OSError) as error:
             log.warning("journal of %s: %s", case_file_name(case.id), error)
-            _put_aside(journal_path(case.mask_root, case.id))
+            put_aside(journal_path(case.mask_root, case.id))
             self._session.add_problem("journal", f"Unsaved edits cannot be restored: {error}")
         if self._unsaved is None:
             self._create(())
@@ -185,7 +184,7 @@ class JournalKeeper(QObject):
         unsaved, self._unsaved = self._unsaved, None
         case = self._session.case
         if unsaved is not None and case is not None and unsaved.recovery.strangers:
-            _put_aside(journal_path(case.mask_root, case.id))
+            put_aside(journal_path(case.mask_root, case.id))
         return unsaved
 
     def _replay(self, entries: Iterable[JournalEntry]) -> None:
@@ -284,15 +283,6 @@ def states_on_disk(masks: Mapping[str, MaskEntry]) -> dict[str, MaskState]:
         for name, entry in masks.items()
         if entry.file is not None and entry.file.fingerprint is not None
     }
-
-
-def _put_aside(path: Path) -> None:
-    """Keep a journal that cannot be replayed, out of the way of the new one."""
-    stamp = f"{datetime.datetime.now():%Y%m%dT%H%M%S}"
-    try:
-        os.replace(path, path.with_name(f"{path.stem}.{stamp}.unused"))
-    except OSError as error:
-        log.warning("the journal could not be put aside: %s", error)
 
 
 def _call(context: TaskContext, write: Callable[[], None]) -> None:

@@ -187,7 +187,7 @@ def test_settings_survive_a_restart(start, cohort):
         views.windows_linked, views.crosshair_visible, views.style("draft").fill_opacity,
         views.panes, views.window("NC"),
     )  # fmt: skip
-    user.program.ws.settings.update("editing", brush_mm=7.0)
+    user.program.ws.selection.set_brush_mm(7.0)
     stop(user.program)
 
     again = start().program

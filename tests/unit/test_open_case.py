@@ -141,9 +141,7 @@ def test_a_changed_file_is_read_again(bench, qtbot, tmp_path):
         write_case(tmp_path, case_id)
     bench.scan(tmp_path, qtbot)
     bench.open("A", qtbot)
-    write_image(
-        tmp_path / "images" / "B" / "PV.nii.gz", np.full(SHAPE_IJK, 7, np.int16), affine()
-    )
+    write_image(tmp_path / "images" / "B" / "PV.nii.gz", np.full(SHAPE_IJK, 7, np.int16), affine())
     bench.open("B", qtbot)
     assert bench.ws.session.volumes["PV"].array.max() == 7
 
