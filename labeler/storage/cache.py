@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import blosc2
 import numpy as np
 import numpy.typing as npt
 import xxhash
@@ -40,9 +39,6 @@ _CHUNK_BYTES = 8 * 2**20
 _MAX_HEADER_BYTES = 2**20
 #: Bytes at both ends of a gzip file that go into its key; the last 8 are CRC-32 and length.
 _KEY_BYTES = 64 * 2**10
-
-# Without this a chunk is unpacked while no other thread can run, the window's included.
-blosc2.set_releasegil(True)
 
 
 class VolumeCache:
@@ -192,8 +188,17 @@ class _Header:
         return _Header(**values)
 
 
+def _blosc2() -> Any:
+    """Import the library, which takes a quarter of a second, when it is needed first."""
+    import blosc2
+
+    # Without this a chunk is unpacked while no other thread can run, the window's included.
+    blosc2.set_releasegil(True)
+    return blosc2
+
+
 def _write_entry(file: IO[bytes], volume: Volume) -> None:
-    array = volume.array
+    blosc2, array = _blosc2(), volume.array
     planes = max(1, _CHUNK_BYTES // array[0].nbytes)
     header = _Header(
         volume.grid.shape_kji,
@@ -239,6 +244,7 @@ def _read_block(file: IO[bytes], max_bytes: int) -> bytes:
 
 
 def _read_entry(path: Path, context: ReadContext) -> Volume:
+    blosc2 = _blosc2()
     with open(path, "rb", buffering=0) as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise ValueError("it is of another version")

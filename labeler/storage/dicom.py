@@ -1,25 +1,24 @@
-"""Finding DICOM images: a folder tree becomes a list of series."""
+"""Finding DICOM images: a folder tree becomes a list of series.
+
+pydicom is imported when the first DICOM file is met; starting the program does not wait for it.
+"""
 
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from labeler.storage.dicom_slices import (
-    DicomSlice,
-    is_dicom_file,
-    open_dicom,
-    read_slices,
-    unshown_kind,
-)
-from labeler.storage.dicom_stacks import build_series
 from labeler.storage.errors import ImageError
 from labeler.storage.sources import DicomSeries, NoContext, ReadContext
 
-__all__ = ["DicomScan", "is_dicom_file", "open_dicom", "scan_dicom", "series_of_file"]
+if TYPE_CHECKING:
+    from labeler.storage.dicom_slices import DicomSlice
 
+_MAGIC_OFFSET = 128
 #: Sentences about broken files that a scan collects before it only counts them.
 _MAX_PROBLEMS = 20
 
@@ -40,6 +39,25 @@ class DicomScan:
     problems: tuple[str, ...]
 
 
+def is_dicom_file(path: Path) -> bool:
+    """Whether the content is DICOM, by its magic or by what its first element looks like."""
+    try:
+        if not path.is_file():  # opening a pipe would wait for its other end
+            return False
+        with open(path, "rb") as file:
+            head = file.read(_MAGIC_OFFSET + 4)
+    except OSError:
+        return False
+    if head[_MAGIC_OFFSET:] == b"DICM":
+        return True
+    # Without preamble: a file meta or identifying group, an element, and a plausible VR or length.
+    if len(head) < 12 or head[:2] not in (b"\x02\x00", b"\x08\x00"):
+        return False
+    element = struct.unpack_from("<H", head, 2)[0]
+    has_vr = head[4:6].isalpha() and head[4:6].isupper()
+    return element <= 0x0100 and (has_vr or struct.unpack_from("<I", head, 4)[0] <= 256)
+
+
 def scan_dicom(folder: Path, context: ReadContext | None = None) -> DicomScan:
     """Find all series in a folder and the folders below it.
 
@@ -47,6 +65,9 @@ def scan_dicom(folder: Path, context: ReadContext | None = None) -> DicomScan:
     become a sentence each. Nothing is raised for bad input; what ``context.check`` raises passes
     through.
     """
+    from labeler.storage.dicom_slices import read_slices
+    from labeler.storage.dicom_stacks import build_series
+
     context = context or NoContext()
     slices: list[DicomSlice] = []
     problems: list[str] = []
@@ -72,6 +93,9 @@ def series_of_file(path: Path) -> DicomSeries:
     ImageError
         When the file holds no image, or one that cannot be read.
     """
+    from labeler.storage.dicom_slices import read_slices, unshown_kind
+    from labeler.storage.dicom_stacks import build_series
+
     if not path.is_file() or not is_dicom_file(path):
         raise ImageError(f"{path.name} is no image of a kind that can be read.")
     series = build_series(read_slices(path))

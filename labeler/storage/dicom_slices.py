@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -104,23 +103,6 @@ class DicomSlice:
         normal = np.cross(self.orientation[:3], self.orientation[3:])
         length = float(np.linalg.norm(normal))
         return normal / length if length > _MIN_NORMAL else np.zeros(3)
-
-
-def is_dicom_file(path: Path) -> bool:
-    """Whether the content is DICOM, by its magic or by what its first element looks like."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_MAGIC_OFFSET + 4)
-    except OSError:
-        return False
-    if head[_MAGIC_OFFSET:] == b"DICM":
-        return True
-    # Without preamble: a file meta or identifying group, an element, and a plausible VR or length.
-    if len(head) < 12 or head[:2] not in (b"\x02\x00", b"\x08\x00"):
-        return False
-    element = struct.unpack_from("<H", head, 2)[0]
-    has_vr = head[4:6].isalpha() and head[4:6].isupper()
-    return element <= 0x0100 and (has_vr or struct.unpack_from("<I", head, 4)[0] <= 256)
 
 
 def open_dicom(path: Path, *, with_pixels: bool) -> FileDataset:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nibabel as nib
 import numpy as np
 from isal import isal_zlib
 
@@ -20,6 +19,9 @@ from labeler.storage.errors import ImageError, SaveError
 from labeler.storage.nifti import NiftiHeader, read_nifti_header, stored_scaling
 from labeler.storage.sources import ImageHeader, NoContext, ReadContext
 from labeler.storage.voxels import LabelConverter, read_canonical
+
+if TYPE_CHECKING:
+    import nibabel as nib
 
 MASK_SUFFIXES = (".nii.gz", ".nii")
 
@@ -218,6 +220,8 @@ def _with_dtype(
 
 
 def _new_fields(grid: Grid, order: AxisOrder) -> nib.Nifti1Header:
+    import nibabel as nib
+
     is_large = max(order.file_shape_ijk) > _MAX_NIFTI1_LENGTH
     fields = nib.Nifti2Header() if is_large else nib.Nifti1Header()
     fields.set_data_shape(order.file_shape_ijk)

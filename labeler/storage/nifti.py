@@ -2,17 +2,18 @@
 
 Only single files (``n+1``, versions 1 and 2) of one 3-D image are read. The sform is preferred to
 the qform, scaling is applied, slope 0 means 1.
+
+nibabel takes a quarter of a second to import, so the functions that need it import it: starting
+the program must not wait for the first file.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nibabel as nib
 import numpy as np
-from nibabel.spatialimages import HeaderDataError
 
 from labeler.core.geometry import FloatArray, GeometryError
 from labeler.core.volume import Volume
@@ -20,6 +21,9 @@ from labeler.storage.byte_stream import ByteStream
 from labeler.storage.errors import ImageError
 from labeler.storage.sources import ImageHeader, NoContext, ReadContext
 from labeler.storage.voxels import HuConverter, read_canonical
+
+if TYPE_CHECKING:
+    import nibabel as nib
 
 #: Voxels that a volume may have: 4 GB of int16.
 MAX_VOXELS = 2**31
@@ -69,6 +73,8 @@ def read_nifti_header(stream: ByteStream) -> NiftiHeader:
     ImageError
         When the file is no NIfTI file or not one that can be shown.
     """
+    import nibabel as nib
+
     name = stream.path.name
     block = stream.read(348)
     size = _header_size(block)
@@ -169,6 +175,8 @@ def _times(lengths: list[int]) -> str:
 
 
 def _dtype(name: str, fields: nib.Nifti1Header) -> np.dtype[Any]:
+    from nibabel.spatialimages import HeaderDataError
+
     code = int(fields["datatype"])
     try:
         dtype = np.dtype(fields.get_data_dtype())
@@ -208,6 +216,8 @@ def stored_scaling(name: str, fields: nib.Nifti1Header) -> tuple[float, float]:
 def _affine(
     name: str, fields: nib.Nifti1Header, shape_ijk: tuple[int, int, int]
 ) -> tuple[FloatArray, list[str]]:
+    from nibabel.volumeutils import shape_zoom_affine
+
     notes: list[str] = []
     if int(fields["sform_code"]) > 0:
         affine = fields.get_sform()
@@ -215,7 +225,7 @@ def _affine(
         affine = _qform(name, fields)
     else:
         spacing_mm = np.abs(np.resize(fields["pixdim"][1:4].astype(np.float64), 3))
-        affine = nib.volumeutils.shape_zoom_affine(shape_ijk, spacing_mm, x_flip=True)
+        affine = shape_zoom_affine(shape_ijk, spacing_mm, x_flip=True)
         notes.append(f"{name} says nothing of its orientation: left and right may be swapped.")
     unit = int(fields["xyzt_units"]) & 7
     affine = np.array(affine, dtype=np.float64)
@@ -226,6 +236,8 @@ def _affine(
 
 
 def _qform(name: str, fields: nib.Nifti1Header) -> FloatArray:
+    from nibabel.spatialimages import HeaderDataError
+
     header = fields.copy()
     if float(header["pixdim"][0]) not in (-1.0, 1.0):  # the standard: anything but -1 means 1
         header["pixdim"][0] = 1.0

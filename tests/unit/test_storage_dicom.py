@@ -235,6 +235,7 @@ def test_several_series_in_one_folder(tmp_path):
     write_series(tmp_path, one, uid="1.1", SeriesNumber=1)
     write_series(tmp_path, two, uid="1.2", SeriesNumber=2)
     (tmp_path / "readme.txt").write_text("not DICOM")
+    os.mkfifo(tmp_path / "pipe")
     scan = scan_dicom(tmp_path)
     assert [series.series_number for series in scan.series] == [1, 2]
     for series, hu in zip(scan.series, (one, two), strict=True):
@@ -493,7 +494,7 @@ def test_a_thousand_problems_are_counted(tmp_path, monkeypatch):
     def broken(path):
         raise ImageError(f"{path.name} is broken.")
 
-    monkeypatch.setattr("labeler.storage.dicom.read_slices", broken)
+    monkeypatch.setattr(dicom_slices, "read_slices", broken)
     problems = scan_dicom(tmp_path).problems
     assert len(problems) == 21
     assert problems[-1] == f"10 more files in {tmp_path.name} cannot be read."
