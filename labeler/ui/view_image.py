@@ -15,6 +15,7 @@ from PyQt5.QtGui import QImage
 from labeler.core.geometry import Grid
 from labeler.core.mask import Box
 from labeler.core.rendering import MAX_CONTOUR_PX, MaskLayer, Pixels, render
+from labeler.core.slices import SliceCache
 from labeler.core.views import ViewTransform
 
 
@@ -49,6 +50,7 @@ class ViewImage:
     def __init__(self) -> None:
         self._pixels: Pixels = np.zeros((1, 1), np.uint32)
         self._image = QImage()
+        self._slices = SliceCache()
 
     @property
     def image(self) -> QImage:
@@ -64,7 +66,7 @@ class ViewImage:
             data = sip.voidptr(self._pixels.ctypes.data)
             self._image = QImage(data, width, height, 4 * width, QImage.Format_RGB32)
         self._image.setDevicePixelRatio(pixel_ratio)
-        _render(self._pixels, picture, picture.transform)
+        _render(self._pixels, picture, picture.transform, self._slices)
 
     def draw_part(self, picture: Picture, rect: QRect) -> None:
         """Draw the pixels inside ``rect`` (device pixels) anew: they equal those of a full draw.
@@ -82,14 +84,24 @@ class ViewImage:
         )
         size_px = rect.width(), rect.height()
         part = np.zeros(size_px[::-1], np.uint32)
-        _render(part, picture, replace(picture.transform, center_ras=center_ras, size_px=size_px))
+        # without the cache: it would fetch whole slices anew for the few voxels of a stroke
+        transform = replace(picture.transform, center_ras=center_ras, size_px=size_px)
+        _render(part, picture, transform, None)
         rows = slice(rect.top(), rect.bottom() + 1)
         self._pixels[rows, rect.left() : rect.right() + 1] = part
 
 
-def _render(out: Pixels, picture: Picture, transform: ViewTransform) -> None:
+def _render(
+    out: Pixels, picture: Picture, transform: ViewTransform, slices: SliceCache | None
+) -> None:
     render(
-        out, picture.values, transform, picture.window_hu, picture.layers, smooth=picture.smooth
+        out,
+        picture.values,
+        transform,
+        picture.window_hu,
+        picture.layers,
+        smooth=picture.smooth,
+        cache=slices,
     )
 
 

@@ -160,7 +160,8 @@ class ViewScene(QObject):
         layers = []
         for name in self.shown_masks():
             style = self._ws.views.style(name)
-            array = self._ws.session.masks[name].mask.array
+            mask = self._ws.session.masks[name].mask
+            array = mask.array
             layers.append(
                 MaskLayer(
                     array,
@@ -169,6 +170,7 @@ class ViewScene(QObject):
                     fill_opacity=style.fill_opacity,
                     contour_opacity=style.contour_opacity,
                     contour_px=style.contour_width_px * pixel_ratio,
+                    revision=mask.revision,
                 )
             )
         highlight = self._highlight_layer(pixel_ratio)
