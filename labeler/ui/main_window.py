@@ -79,7 +79,8 @@ class MainWindow(QMainWindow):
     def arrange(self, geometry: str, docks: str) -> None:
         """Restore a remembered arrangement (base64), or make the standard one."""
         if not (geometry and self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))):
-            self.resize(1600, 900)
+            self.setGeometry(self.screen().availableGeometry())
+            self.setWindowState(Qt.WindowMaximized)
         if not (docks and self.restoreState(QByteArray.fromBase64(docks.encode()))):
             self.arrange_docks()
 
