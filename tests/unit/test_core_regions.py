@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeler.core.components import Components
+from labeler.core.geometry import Grid
 from labeler.core.mask import Box
 from labeler.core.regions import RegionDelta, RegionIndex
 from labeler.core.runs import Runs
@@ -266,6 +267,24 @@ def test_a_phase_on_another_grid_is_sampled_at_the_nearest_voxel(array, shift, s
             assert region.hu["ART"] == pytest.approx((np.mean(values), np.std(values)), abs=1e-6)
         else:
             assert region.hu["ART"] is None
+
+
+def test_a_run_that_enters_a_tilted_phase_on_its_way_is_counted_from_there():
+    array = np.zeros((3, 40, 60), np.uint8)
+    array[1] = 1
+    grid = make_grid(array.shape, (1.0, 1.0, 1.0))
+    turned = grid.affine.copy()
+    tilt = np.deg2rad(20)
+    turned[:2, :2] = [[-np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), -np.cos(tilt)]]
+    turned[:2, 3] = (-20.0, -5.0)
+    phase = PlacedVolume(volume_like((3, 25, 25)), Grid((3, 25, 25), turned))
+    (region,) = RegionIndex.build("draft", array, grid, {"PV": phase}).regions.values()
+    values = []
+    for j, i in np.ndindex(40, 60):
+        a, b, c = phase.grid.nearest_ijk(grid.to_ras((i, j, 1)))
+        if phase.grid.contains((a, b, c)):
+            values.append(float(phase.array[c, b, a]))
+    assert region.hu["PV"] == pytest.approx((np.mean(values), np.std(values)))
 
 
 def test_phases_come_and_go_in_any_order():
