@@ -86,9 +86,7 @@ def lanes_of(marks: Iterable[SliderMark]) -> list[list[SliderMark]]:
     """
     lanes: list[list[SliderMark]] = []
     for mark in marks:
-        free = (
-            lane for lane in lanes if all(mark.hi <= m.lo or m.hi <= mark.lo for m in lane)
-        )
+        free = (lane for lane in lanes if all(mark.hi <= m.lo or m.hi <= mark.lo for m in lane))
         lane = next(free, None)
         if lane is not None:
             lane.append(mark)
@@ -243,9 +241,7 @@ class RegionSlider(QWidget):
         painter.end()
         return pixmap
 
-    def _paint_mark(
-        self, painter: QPainter, bar: QRectF, mark: SliderMark, opacity: float
-    ) -> None:
+    def _paint_mark(self, painter: QPainter, bar: QRectF, mark: SliderMark, opacity: float) -> None:
         ends = self.y_of(mark.lo - 0.5), self.y_of(mark.hi - 0.5)
         top, height = min(ends), abs(ends[1] - ends[0])
         if height < MIN_MARK_PX:

@@ -40,16 +40,22 @@ class Canvas(Protocol):
     def plane(self) -> Plane: ...
     def ras_at(self, pos: QPointF) -> FloatArray:
         """Point of the shown slice under a widget position, RAS mm."""
+
     def pos_of(self, ras: FloatArray) -> QPointF:
         """Widget position of a RAS point, seen along the view's normal."""
+
     def vector_ras(self, dx_px: float, dy_px: float) -> FloatArray:
         """In-plane RAS vector in mm of a movement on the screen."""
+
     def shows(self, ras: FloatArray) -> bool:
         """Whether a point lies in the slice that is shown."""
+
     def step(self, steps: int) -> None:
         """Move by slices of the view's phase; positive is towards head, front or right."""
+
     def refuse(self, sentence: str) -> None:
         """Tell the user why something is not done."""
+
     def update(self, rect: QRect = ...) -> None:
         """Ask for a repaint of a part, or of everything."""
 

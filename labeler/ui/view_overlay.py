@@ -88,9 +88,7 @@ def paint_overlay(
         if bar is not None:
             _paint_scale_bar(painter, bar)
         ratio = painter.device().devicePixelRatioF()
-        draw_texts(
-            painter, _texts(overlay, size.width(), size.height(), right_inset_px, ratio)
-        )
+        draw_texts(painter, _texts(overlay, size.width(), size.height(), right_inset_px, ratio))
     if overlay.active:
         _paint_frame(painter, size)
 

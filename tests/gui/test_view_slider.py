@@ -11,9 +11,7 @@ from labeler.core.regions import RegionIndex
 from labeler.ui.region_slider import RegionSlider, SliderMark, lanes_of, region_marks
 from tests.gui.view_world import drag
 
-LABELS = LabelTable(
-    [Label(1, "Liver", "#3cb44b", "organ"), Label(9, "HCC", "#ff2020", "lesion")]
-)
+LABELS = LabelTable([Label(1, "Liver", "#3cb44b", "organ"), Label(9, "HCC", "#ff2020", "lesion")])
 
 
 def test_regions_on_the_same_slices_stand_beside_each_other():

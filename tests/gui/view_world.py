@@ -76,9 +76,7 @@ def drag(widget: QWidget, *points, button=Qt.LeftButton, modifiers=Qt.NoModifier
 
 
 def press(widget: QWidget, pos, *, button=Qt.LeftButton, modifiers=Qt.NoModifier) -> None:
-    mouse(
-        widget, QEvent.MouseButtonPress, pos, button=button, buttons=button, modifiers=modifiers
-    )
+    mouse(widget, QEvent.MouseButtonPress, pos, button=button, buttons=button, modifiers=modifiers)
 
 
 def move(widget: QWidget, pos, *, buttons=Qt.NoButton, modifiers=Qt.NoModifier) -> None:

@@ -336,7 +336,13 @@ def test_a_new_mask_is_empty_active_and_on_the_phases_grid(ws):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("", "a name"), ("Draft", "already"), ("a/b", "no file"), (".x", "no file"), ("\0", "no file")],
+    [
+        ("", "a name"),
+        ("Draft", "already"),
+        ("a/b", "no file"),
+        (".x", "no file"),
+        ("\0", "no file"),
+    ],
 )
 def test_bad_names_are_refused(ws, name, reason):
     with pytest.raises(EditRefused, match=reason):
