@@ -30,6 +30,7 @@ BACKUP_FOLDER = "backups"
 _TEMPORARY_PREFIX = ".ct-labeler-"
 _ABANDONED_S = 24 * 3600.0
 _BLOCK_BYTES = 8 * 2**20
+_swept: set[Path] = set()
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -143,7 +144,7 @@ def write_bytes_durably(
         if not isinstance(expected, Fingerprint):
             _make_folder(target.parent)
         _sweep(target.parent)
-        with _temporary(target.parent) as temporary:
+        with temporary_name(target.parent) as temporary:
             digest = _write_and_read_back(temporary, data, _mode_of(target))
             fingerprint = Fingerprint(len(data), temporary.stat().st_mtime_ns, digest)
             if before_replace is not None:
@@ -165,7 +166,7 @@ def folder_problem(folder: Path) -> str | None:
     while not existing.exists() and existing.parent != existing:
         existing = existing.parent
     try:
-        with _temporary(existing) as temporary:
+        with temporary_name(existing) as temporary:
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         return f"Nothing can be saved in {folder.name or folder}: {reason(error)}."
@@ -203,6 +204,17 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def temporary_name(folder: Path) -> Iterator[Path]:
+    """Give a name for a temporary file in a folder; a file of that name is gone afterwards."""
+    path = folder / f"{_TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(6)}.tmp"
+    try:
+        yield path
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
 def _sentence(path: Path, error: OSError) -> str:
     return f"{path.name} was not saved: {reason(error)}."
 
@@ -215,19 +227,11 @@ def _make_folder(folder: Path) -> None:
     fsync_folder(folder.parent)
 
 
-@contextlib.contextmanager
-def _temporary(folder: Path) -> Iterator[Path]:
-    """Give a name for a temporary file, which is gone afterwards."""
-    path = folder / f"{_TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(6)}.tmp"
-    try:
-        yield path
-    finally:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
-
-
 def _sweep(folder: Path) -> None:
-    """Remove what killed processes left behind, a day later."""
+    """Remove what killed processes left behind, a day later; look once, folders can be large."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
     limit_s = time.time() - _ABANDONED_S
     for path in folder.glob(f"{_TEMPORARY_PREFIX}*.tmp"):
         with contextlib.suppress(OSError):

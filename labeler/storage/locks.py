@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from labeler.storage.atomic import reason
+from labeler.storage.atomic import reason, temporary_name
 from labeler.storage.errors import SaveError
 
 _MAX_BYTES = 4096
@@ -158,8 +158,7 @@ def _user_name() -> str:
 
 def _create(path: Path, owner: LockOwner) -> bool:
     """Create the lock file whole, or not at all when there is one."""
-    temporary = path.with_name(f".ct-labeler-{os.getpid()}-{secrets.token_hex(6)}.tmp")
-    try:
+    with temporary_name(path.parent) as temporary:
         temporary.write_text(json.dumps(asdict(owner)), encoding="utf-8")
         try:
             os.link(temporary, path)
@@ -167,8 +166,6 @@ def _create(path: Path, owner: LockOwner) -> bool:
             return False
         except OSError:  # no hard links here: a reader may see the file before its content
             return _create_exclusively(path, owner)
-    finally:
-        temporary.unlink(missing_ok=True)
     return True
 
 
@@ -183,13 +180,11 @@ def _create_exclusively(path: Path, owner: LockOwner) -> bool:
 
 def _remove(path: Path, seen: LockOwner | None) -> None:
     """Remove the lock that was seen; another one, made in the meantime, is put back."""
-    aside = path.with_name(f".ct-labeler-{os.getpid()}-{secrets.token_hex(6)}.tmp")
-    with contextlib.suppress(FileNotFoundError):
+    with temporary_name(path.parent) as aside, contextlib.suppress(FileNotFoundError):
         os.rename(path, aside)
         if _read(aside) != seen:
             with contextlib.suppress(FileExistsError):
                 os.link(aside, path)
-        aside.unlink()
 
 
 def _read(path: Path) -> LockOwner | None:
