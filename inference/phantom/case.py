@@ -109,8 +109,7 @@ def _voxels(front: NDArray[np.uint8], painted: list[Lesion]) -> list[NDArray[np.
 def _finding(lesion: Lesion, voxels_kji: NDArray[np.intp], grid: Grid) -> reports.Finding:
     """Measure a lesion as a radiologist would."""
     diameter_mm = reports.longest_axial_mm(voxels_kji, grid.spacing_mm)
-    volume_ml = len(voxels_kji) * grid.voxel_ml
-    return reports.Finding(lesion.label, lesion.segment, diameter_mm, volume_ml)
+    return reports.Finding(lesion.label, lesion.segment, diameter_mm)
 
 
 def assemble(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.phantom.fields import (
     Field,
@@ -54,7 +55,9 @@ def paint_chest(
     _paint_esophagus(scene, body, spine)
 
 
-def _paint_heart(scene: Scene, heart: Field, centre: np.ndarray, turn: np.ndarray) -> None:
+def _paint_heart(
+    scene: Scene, heart: Field, centre: NDArray[np.float64], turn: NDArray[np.float64]
+) -> None:
     """Paint the ventricles: a thick left one, a thin right one in front of it."""
     grid = scene.grid
     scene.paint(heart, Material.MYOCARDIUM)
@@ -63,17 +66,11 @@ def _paint_heart(scene: Scene, heart: Field, centre: np.ndarray, turn: np.ndarra
     left = Field(left.box, np.maximum(left.values, on_box(heart, left.box)))
     chamber = ellipsoid(grid, left_centre, (29.0, 21.0, 30.0), turn)
     # what is not the left ventricle is the right heart, with a thin wall
-    rest = heart.values + np.float32(3.5)
-    part = Field(heart.box, rest.copy())
     outside = on_box(left, heart.box)
-    part = Field(heart.box, smooth_max(rest, -outside, 3.0))
-    scene.paint(part, Material.RIGHT_HEART)
-    scene.paint(
-        Field(
-            chamber.box, np.maximum(chamber.values, on_box(heart, chamber.box) + np.float32(8.0))
-        ),
-        Material.LEFT_HEART,
-    )
+    right = smooth_max(heart.values + np.float32(3.5), -outside, 3.0)
+    scene.paint(Field(heart.box, right), Material.RIGHT_HEART)
+    blood = np.maximum(chamber.values, on_box(heart, chamber.box) + np.float32(8.0))
+    scene.paint(Field(chamber.box, blood), Material.LEFT_HEART)
 
 
 def _paint_esophagus(scene: Scene, body: Body, spine: Spine) -> None:
@@ -88,11 +85,15 @@ def _paint_esophagus(scene: Scene, body: Body, spine: Spine) -> None:
 
 
 def _paint_lung_vessels(
-    scene: Scene, trunk: Trunk, mediastinum: Field, heart: np.ndarray, rng: np.random.Generator
+    scene: Scene,
+    trunk: Trunk,
+    mediastinum: Field,
+    heart: NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> None:
     """Paint branching vessels from the hila into the lower lobes."""
     grid = scene.grid
-    shapes: list[tuple[np.ndarray, np.ndarray]] = []
+    shapes: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     for side in (-1.0, 1.0):
         hilum = np.array([side * 28.0, heart[1] - 38.0, heart[2] + 50.0])
         for _ in range(26):

@@ -43,7 +43,7 @@ class GreatVessels:
 
 
 def curve(points: Points, n: int = 24) -> Points:
-    """Return `n` points of a smooth curve through points (Catmull-Rom by chord length)."""
+    """Return `n` points of a smooth curve through points (Catmull-Rom)."""
     points = np.asarray(points, dtype=np.float64)
     ends = np.concatenate([[2 * points[0] - points[1]], points, [2 * points[-1] - points[-2]]])
     at = np.linspace(0.0, len(points) - 1.0, n)

@@ -55,6 +55,12 @@ class Grid:
         return affine
 
     @property
+    def whole(self) -> Box:
+        """The box that holds all voxels."""
+        k, j, i = self.shape_kji
+        return slice(0, k), slice(0, j), slice(0, i)
+
+    @property
     def voxel_ml(self) -> float:
         """Volume of a voxel."""
         return float(np.prod(self.spacing_mm)) / 1000.0

@@ -27,6 +27,7 @@ from inference.phantom.skeleton import Spine
 from inference.phantom.torso import Body, Trunk
 
 VOLUME_ML = (900.0, 2200.0)
+_GAP_MM = 2.5
 
 
 @dataclass(frozen=True)
@@ -123,12 +124,9 @@ def _cuts(
     plane = 0.82 * (y - 66.0 * sy) - 0.30 * (x - 14.0) - 0.30 * (z - 60.0 * sz) + 4.0 * wave
     venous = np.maximum(np.abs(plane) - 0.7, x - 26.0)
     venous = np.maximum(np.maximum(venous, -22.0 - x), np.abs(z - 55.0 * sz) - 17.0)
-    hilum = tube(
-        grid,
-        vessels.portal,
-        np.interp(np.arange(len(vessels.portal)), [0, 5, 11], [10.0, 8.5, 5.0]),
-        14.0,
-    )
+    # fat goes with the portal vein up to where it enters
+    sheath = np.interp(np.arange(len(vessels.portal)), [0, 5, 11], [10.0, 8.5, 5.0])
+    hilum = tube(grid, vessels.portal, sheath, margin_mm=14.0)
     cuts = np.minimum(np.minimum(slit, venous), on_box(hilum, shape.box))
     result: Values = cuts.astype(np.float32)
     return result
@@ -153,7 +151,7 @@ def make_liver(
     fissure_x = float(body.place((8, 0, 0))[0][0] + rng.normal(0.0, 4.0))
     lobes = bumpy(scene, _lobes(scene, body, rng), rng, 45.0, 2.0)
     box = lobes.box
-    limit = scene.fit(Field(box, np.full_like(lobes.values, -FAR)), 2.5, 0.0).values
+    limit = np.float32(_GAP_MM) - scene.room(box)
     limit = smooth_max(limit, -on_box(bed, box), 6.0)
     # spine, crura and aorta have a space of their own
     column = [spine.point(z) + vec(-3.0, 18.0, 0.0) for z in np.arange(-60.0, 161.0, 20.0)]
@@ -168,16 +166,7 @@ def make_liver(
     shape = Field(box, np.maximum(values, wall))
     scene.paint(shape, Material.LIVER)
     scene.claim(shape)
-    top = np.array(
-        [
-            *(
-                np.interp(0.84 * body.dome_mm, vessels.cava[:, 2], vessels.cava[:, n])
-                for n in range(2)
-            ),
-            0.84 * body.dome_mm,
-        ]
-    )
-    return Liver(shape, top, vessels.portal[-1], body.place((62, 90, -18))[0], fissure_x)
-
-
-FAR = 40.0
+    height = 0.84 * body.dome_mm
+    x, y = (float(np.interp(height, vessels.cava[:, 2], vessels.cava[:, n])) for n in range(2))
+    fossa = body.place((62, 90, -18))[0]
+    return Liver(shape, vec(x, y, height), vessels.portal[-1], fossa, fissure_x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.phantom.fields import Field, Values, tube, union
+from inference.phantom.fields import Field, tube, union
 from inference.phantom.materials import Material
 from inference.phantom.noise import smooth_noise
 from inference.phantom.scene import Scene
@@ -85,16 +85,11 @@ def paint_septa(
     spine_y = np.array([spine.point(float(v))[1] for v in z.ravel()], dtype=np.float32)
     behind = y - spine_y.reshape(z.shape) + 22.0
     wave = smooth_noise(rng, grid, 22.0)
-    aside = np.abs(x) / body.scale[0] + 2.0 * wave
+    aside = np.abs(x) / float(body.scale[0]) + 2.0 * wave
     # multifidus, longissimus and iliocostalis lie side by side, leaning outwards to the front
     for at, lean in ((20.0, 0.22), (46.0, -0.35)):
         sheet = np.abs(aside - at - lean * (behind + 30.0)) - 0.5
-        values = np.maximum(np.maximum(sheet, back), behind)
-        _lay(scene, values, 0.38)
-    _lay(scene, np.maximum(np.maximum(aside - 1.0, back), spine_y.reshape(z.shape) - y), 0.4)
-
-
-def _lay(scene: Scene, values: Values, limit: float) -> None:
-    k, j, i = scene.grid.shape_kji
-    box = (slice(0, k), slice(0, j), slice(0, i))
-    scene.paint(Field(box, values.astype(np.float32)), Material.FAT, limit=limit)
+        septum = np.maximum(np.maximum(sheet, back), behind)
+        scene.paint(Field(grid.whole, septum), Material.FAT, limit=0.38)
+    alba = np.maximum(np.maximum(aside - 1.0, back), spine_y.reshape(z.shape) - y)
+    scene.paint(Field(grid.whole, alba), Material.FAT, limit=0.4)

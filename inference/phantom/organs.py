@@ -17,7 +17,6 @@ from inference.phantom.fields import (
     on_box,
     rotation_ras,
     smooth_max,
-    smooth_min,
     tube,
     union,
 )
@@ -108,7 +107,7 @@ def _paint_kidney(
     core = np.maximum(on_box(deep, shape.box), shape.values + np.float32(CORTEX_MM))
     scene.paint(Field(shape.box, core), medulla)
     fat = np.maximum(sinus.values, on_box(shape, sinus.box) - np.float32(8.0))
-    scene.paint(Field(sinus.box, np.maximum(fat, -2.0 - 0.0 * fat)), Material.FAT)
+    scene.paint(Field(sinus.box, fat), Material.FAT)
     _paint_pelvis(scene, centre, turn, inner, radii)
     scene.claim(shape)
     return centre + inner * radii[0] * 0.9, bed
@@ -133,7 +132,7 @@ def _paint_pelvis(
     scene.paint(ureter, Material.URINE, limit=0.9)
 
 
-def paint_spleen(scene: Scene, body: Body, trunk: Trunk, rng: np.random.Generator) -> Field:
+def paint_spleen(scene: Scene, body: Body, trunk: Trunk, rng: np.random.Generator) -> None:
     """Paint the spleen: a crescent along the left wall under the diaphragm."""
     grid = scene.grid
     size = rng.uniform(0.98, 1.2)
@@ -146,7 +145,6 @@ def paint_spleen(scene: Scene, body: Body, trunk: Trunk, rng: np.random.Generato
     shape = scene.fit(bumpy(scene, shape, rng, 30.0, 1.2), 3.0)
     scene.paint(shape, Material.SPLEEN)
     scene.claim(shape)
-    return shape
 
 
 def paint_stomach(scene: Scene, body: Body, trunk: Trunk, rng: np.random.Generator) -> None:
@@ -221,7 +219,6 @@ def paint_adrenals(scene: Scene, body: Body, spine: Spine) -> None:
                 tip = top + vec(sign * out, back, down - 4.0)
                 limbs.append(tube(grid, np.array([top + vec(0, 0, down), tip]), [2.2, 1.8], 4.0))
         shape = union(grid, limbs, 1.0)
-        values = smooth_min(shape.values, shape.values, 0.0)
-        fitted = scene.fit(Field(shape.box, values), 1.0, 1.0)
+        fitted = scene.fit(shape, 1.0, 1.0)
         scene.paint(fitted, Material.ADRENAL)
         scene.claim(fitted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -73,9 +73,8 @@ def make_patient(
     large = _large_vessels(anatomy)
     painted = paint_scenario(anatomy.scene, palette, anatomy.liver, scenario, large, ill)
     step = stepper(context, 0.5, 1.0)
-    step(0.0, "Scan")
-    images = _scan_phases(anatomy, palette, plan_acquisitions(grid, protocol), phases, look)
-    step(0.8, "Masks and reports")
+    images = _scan_phases(anatomy, palette, plan_acquisitions(grid, protocol), phases, look, step)
+    step(0.85, "Masks and reports")
     front = np.ascontiguousarray(anatomy.scene.front[box])
     numbers = np.ascontiguousarray(anatomy.vertebra_numbers[box])
     last = grid.shape_kji[0] - 1
@@ -97,6 +96,7 @@ def _scan_phases(
     acquisitions: list[Acquisition],
     phases: Sequence[str],
     rng: np.random.Generator,
+    step: Callable[[float, str], None],
 ) -> dict[str, Image]:
     """Render the phases, two at a time; each has its own stream of noise."""
     scene = anatomy.scene
@@ -108,6 +108,10 @@ def _scan_phases(
         return scan(source, scene.grid, anatomy.weight, acquisitions[n], noises[n])
 
     wanted = [n for n, a in enumerate(acquisitions) if a.phase in phases]
+    images = {}
+    step(0.0, "Scan")
     with ThreadPoolExecutor(max_workers=2) as pool:
-        images = list(pool.map(render, wanted))
-    return {acquisitions[n].phase: image for n, image in zip(wanted, images, strict=True)}
+        for n, image in zip(wanted, pool.map(render, wanted), strict=True):
+            images[acquisitions[n].phase] = image
+            step(0.8 * len(images) / len(wanted), "Scan")
+    return images

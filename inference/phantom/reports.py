@@ -33,13 +33,11 @@ class Finding:
         Couinaud segment.
     diameter_mm : float
         Longest axial diameter.
-    volume_ml : float
     """
 
     label: int
     segment: str
     diameter_mm: float
-    volume_ml: float
 
     @property
     def size(self) -> str:

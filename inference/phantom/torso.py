@@ -157,38 +157,36 @@ def make_trunk(body: Body, grid: Grid, rng: np.random.Generator) -> Trunk:
     depth = _skin_depth(body, z, y, x) + 1.2 * ripple
     fat, muscle = _wall(body, z, y, x)
     fat = np.maximum(fat + 0.08 * body.fat_mm * smooth_noise(rng, coarse, 50.0), 2.0)
-    rise = body.dome_mm
-    right = _hemidome(
-        z, y, x, body.place((60, 42, 0))[0], np.array([88.0, 104.0, rise]) * [*body.scale[:2], 1]
-    )
-    left = _hemidome(
-        z, y, x, body.place((-66, 34, -16))[0], np.array([82.0, 104.0, rise]) * [*body.scale[:2], 1]
-    )
-    middle = _hemidome(z, y, x, body.place((0, 40, 0))[0], np.array([104.0, 128.0, 0.64 * rise]))
+    wide, deep, _ = body.scale
+
+    def hemidome(
+        centre: tuple[float, float, float], width_mm: float, depth_mm: float, rise: float
+    ) -> Values:
+        radii = np.array([width_mm, depth_mm, rise * body.dome_mm])
+        return _hemidome(z, y, x, body.place(centre)[0], radii)
+
+    right = hemidome((60, 42, 0), 88.0 * wide, 104.0 * deep, 1.0)
+    left = hemidome((-66, 34, -16), 82.0 * wide, 104.0 * deep, 1.0)
+    middle = hemidome((0, 40, 0), 104.0, 128.0, 0.64)
     dome = smooth_min(smooth_min(right, left, 30.0), middle, 16.0) + 1.5 * ripple
     fields = (-depth, fat - depth, fat + muscle - depth, dome)
     return Trunk(*(upsample(f.astype(np.float32), coarse, grid) for f in fields))
-
-
-def _everywhere(grid: Grid, values: Values) -> Field:
-    k, j, i = grid.shape_kji
-    return Field((slice(0, k), slice(0, j), slice(0, i)), values)
 
 
 def paint_trunk(scene: Scene, body: Body, trunk: Trunk) -> None:
     """Paint skin, fat, the muscle wall with its layers, the fat of the cavity and the table."""
     grid = scene.grid
     z, y, x = np.ix_(*grid.axes())
-    scene.paint(_everywhere(grid, trunk.skin), Material.SKIN)
-    scene.paint(_everywhere(grid, trunk.skin), Material.FAT, offset_mm=1.8)
-    scene.paint(_everywhere(grid, trunk.muscle), Material.MUSCLE)
+    scene.paint(Field(grid.whole, trunk.skin), Material.SKIN)
+    scene.paint(Field(grid.whole, trunk.skin), Material.FAT, offset_mm=1.8)
+    scene.paint(Field(grid.whole, trunk.muscle), Material.MUSCLE)
     # below the ribs the flank is three flat muscles with fat between them
-    flank = np.abs(x) - 70.0 * body.scale[0] + 0.25 * np.abs(y - centre_y_mm(body, z))
+    flank = np.abs(x) - float(70.0 * body.scale[0]) + 0.25 * np.abs(y - centre_y_mm(body, z))
     below = np.minimum(flank, 0.6 * (5.0 - z))
     for part in (0.36, 0.7):
         sheet = np.abs((1.0 - part) * trunk.muscle + part * trunk.cavity) - 0.35
-        scene.paint(_everywhere(grid, np.maximum(sheet, 1.0 - below)), Material.FAT, limit=0.35)
-    scene.paint(_everywhere(grid, trunk.cavity), Material.FAT)
+        scene.paint(Field(grid.whole, np.maximum(sheet, 1.0 - below)), Material.FAT, limit=0.35)
+    scene.paint(Field(grid.whole, trunk.cavity), Material.FAT)
     _paint_table(scene, body)
 
 
@@ -203,7 +201,7 @@ def _paint_table(scene: Scene, body: Body) -> None:
     plate = np.maximum(np.abs(arc - 8.0) - 8.0, np.abs(x) - 200.0) + 0.0 * z
     shell = np.abs(plate + 1.5) - 1.5
     for values, material in ((plate, Material.TABLE_CORE), (shell, Material.TABLE)):
-        scene.paint(_everywhere(grid, values.astype(np.float32)), material)
+        scene.paint(Field(grid.whole, values.astype(np.float32)), material)
 
 
 def paint_lungs(scene: Scene, trunk: Trunk, mediastinum: Field) -> None:
@@ -213,5 +211,5 @@ def paint_lungs(scene: Scene, trunk: Trunk, mediastinum: Field) -> None:
     air[mediastinum.box] = smooth_max(air[mediastinum.box], -mediastinum.values, 4.0)
     # a muscle sheet lines the lung where it lies on the diaphragm
     sheet = np.maximum(np.abs(trunk.abdomen) - 1.1, trunk.cavity)
-    scene.paint(_everywhere(grid, sheet), Material.MUSCLE, limit=0.85)
-    scene.paint(_everywhere(grid, air), Material.LUNG)
+    scene.paint(Field(grid.whole, sheet), Material.MUSCLE, limit=0.85)
+    scene.paint(Field(grid.whole, air), Material.LUNG)

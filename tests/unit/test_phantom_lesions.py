@@ -173,7 +173,7 @@ def test_pathology_proves_what_is_usually_proven(patient):
 
 
 def finding(label, segment="5", diameter_mm=23.0):
-    return reports.Finding(label, segment, diameter_mm, 6.0)
+    return reports.Finding(label, segment, diameter_mm)
 
 
 def test_missing_phase_is_named_and_not_described():
