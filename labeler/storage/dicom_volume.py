@@ -94,7 +94,7 @@ def read_series(series: DicomSeries, context: ReadContext | None = None) -> Volu
         context.check()
         place(array, order, k, reader.read_hu(ref)[np.newaxis])
         context.report((k + 1) / len(series.slices), "")
-    return Volume(array, header.grid, order, (*header.notes, *reader.finish()))
+    return Volume(array, header.grid, order, header.notes)
 
 
 class _SliceReader:
@@ -127,9 +127,6 @@ class _SliceReader:
         hu = np.array(converter.convert(kept), dtype=np.int16)
         hu[outside] = AIR_HU
         return hu
-
-    def finish(self) -> list[str]:
-        return [note for converter in self._converters.values() for note in converter.finish()]
 
     def _padding_outside(
         self, stored: npt.NDArray[Any], slope: float, inter: float

@@ -129,6 +129,15 @@ def test_rescaling_differs_from_slice_to_slice(tmp_path):
     assert volume.array[:, 0, 0].tolist() == [-924, -800, 50]
 
 
+def test_slices_of_one_grey_with_an_odd_slope(tmp_path):
+    """Fractions in a narrow range look normalized in other formats; DICOM says what they are."""
+    for number in range(2):
+        dataset = ct_slice(np.full((6, 8), 3, np.uint16), (0, 0, number))
+        dataset.RescaleSlope = f"1.000244{number}"
+        save(dataset, tmp_path / f"{number}")
+    assert np.all(read_volume(only(tmp_path)).array == -1021)
+
+
 def test_zero_padded_decimals_and_missing_rescaling(tmp_path):
     dataset = ct_slice(np.full((6, 8), 7, np.int16), RescaleSlope=None, RescaleIntercept=None)
     dataset.PixelSpacing = ["007.421875e-01", "007.421875e-01"]
