@@ -34,16 +34,18 @@ class Identities:
     _totals: Totals
 
     @staticmethod
-    def first(runs: Runs, components: Components, totals: Totals) -> Identities:
+    def first(totals: Totals) -> Identities:
         """Number the components 1, 2, ... by label, then from the lowest voxel upwards."""
-        ids = np.empty(len(components), np.int64)
-        ids[np.argsort(totals.label, kind="stable")] = np.arange(1, len(components) + 1)
+        count = len(totals.label)
+        ids = np.empty(count, np.int64)
+        ids[np.argsort(totals.label, kind="stable")] = np.arange(1, count + 1)
         current = dict(zip(totals.fingerprint.tolist(), ids.tolist(), strict=True))
-        return Identities(ids, len(components) + 1, current, current, totals)
+        return Identities(ids, count + 1, current, current, totals)
 
-    def id_of(self, fingerprint: int) -> int | None:
-        """Id of the present component with this content."""
-        return self._current.get(fingerprint)
+    def differing_from(self, old: Identities) -> npt.NDArray[np.intp]:
+        """Components that are new, or whose content or id was another one before."""
+        now, before = self._current, old._current
+        return np.flatnonzero([before.get(content) != now[content] for content in now])
 
     def followed(
         self, old_runs: Runs, old: Components, runs: Runs, components: Components, totals: Totals
@@ -56,10 +58,10 @@ class Identities:
         """
         prints = totals.fingerprint.tolist()
         ids = [self._current.get(fingerprint, 0) for fingerprint in prints]
-        taken = set(ids)
-        for c in sorted(range(len(ids)), key=lambda c: -int(totals.voxels[c])):
-            before = self._remembered.get(prints[c], 0)
-            if not ids[c] and before not in taken:
+        taken = set(ids) - {0}
+        for c in np.argsort(-totals.voxels, kind="stable").tolist():
+            before = self._remembered.get(prints[c])
+            if not ids[c] and before is not None and before not in taken:
                 ids[c] = before
                 taken.add(before)
         for c, old_id in self._overlaps(ids, taken, old_runs, old, runs, components, totals):

@@ -145,7 +145,7 @@ class RegionIndex:
         totals = Totals.of(runs, components)
         every = np.arange(len(runs))
         sums = {name: RunSums.of(runs, every, grid, phase) for name, phase in phases.items()}
-        identities = Identities.first(runs, components, totals)
+        identities = Identities.first(totals)
         regions = _describe(
             mask, grid, runs, components, totals, sums, identities, np.arange(len(components))
         )
@@ -188,14 +188,7 @@ class RegionIndex:
         identities = self._identities.followed(
             self._runs, self._components, splice.runs, components, totals
         )
-        stale = np.flatnonzero(
-            [
-                self._identities.id_of(fingerprint) != region_id
-                for fingerprint, region_id in zip(
-                    totals.fingerprint.tolist(), identities.ids.tolist(), strict=True
-                )
-            ]
-        )
+        stale = identities.differing_from(self._identities)
         regions = _describe(
             self.mask, self.grid, splice.runs, components, totals, sums, identities, stale
         )
