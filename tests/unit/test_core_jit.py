@@ -6,15 +6,15 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
 import pytest
-from numba.core.dispatcher import Dispatcher
 
 import labeler.core
-from labeler.core._jit import kernel
-from labeler.core.contours import label_contours
+from labeler.core._jit import Kernel, kernel
+from labeler.core.contours import _label_boxes, label_contours
 from labeler.core.geometry import AxisOrder, Plane
 from labeler.core.labels import LabelTable
 from labeler.core.mask import Box, Mask
@@ -37,18 +37,18 @@ KERNELS = {
     f"{module.__name__}.{name}": value
     for module in MODULES
     for name, value in vars(module).items()
-    if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__
+    if isinstance(value, Kernel) and value.__module__ == module.__name__
 }
 
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels_call_kernels_of_their_own_module_only(name):
-    function = KERNELS[name].py_func
+    function = KERNELS[name].function
     called = [function.__globals__.get(other) for other in function.__code__.co_names]
     strangers = [
-        other.py_func.__qualname__
+        other.__qualname__
         for other in called
-        if isinstance(other, Dispatcher) and other.py_func.__module__ != function.__module__
+        if isinstance(other, Kernel) and other.__module__ != function.__module__
     ]
     assert strangers == []
 
@@ -92,9 +92,13 @@ def act_on_everything():
 def kernels_missed_by_warming_up():
     """Run in a process of its own, where nothing else has loaded kernels."""
     warm_up()
-    before = {name: len(function.signatures) for name, function in KERNELS.items()}
+    before = compiled_versions()
     act_on_everything()
-    return [name for name, function in KERNELS.items() if len(function.signatures) > before[name]]
+    return [name for name, count in compiled_versions().items() if count > before[name]]
+
+
+def compiled_versions():
+    return {name: len(kernel.dispatcher.signatures) for name, kernel in KERNELS.items()}
 
 
 def test_after_warming_up_nothing_is_compiled_or_loaded():
@@ -103,6 +107,24 @@ def test_after_warming_up_nothing_is_compiled_or_loaded():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_kernels_that_threads_call_first_at_once_give_the_same():
+    @kernel
+    def half(value):
+        return value / 2
+
+    @kernel
+    def quarter(value):
+        return half(half(value))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(quarter, [4.0] * 8)) == [1.0] * 8
+
+
+def test_a_kernel_looks_like_its_function():
+    assert _label_boxes.__name__ == "_label_boxes"
+    assert _label_boxes.__doc__.startswith("Rows (label,")
 
 
 def test_warming_up_can_be_stopped():
