@@ -10,7 +10,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile pyp
 	--quiet --allow-unsafe --strip-extras --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-slow test-real coverage bench lint docs-screenshots lock clean
+.PHONY: help env kernels run test test-slow test-real coverage bench lint docs-screenshots lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -18,19 +18,25 @@ help: ## this list
 env: ## make .venv from the lock (nothing to do when it is up to date)
 	@scripts/env
 
-run: env ## open the window on example cases; without a display, draw it to out/
+# numba compiles on first use and keeps the result beside the code. Done here, no test and no first
+# start waits for it, and two test processes do not compile the same.
+kernels: env ## compile what numba compiles (under a second when nothing changed)
+	@find labeler -name '*.nbi' | grep -q . || echo "Compiling the kernels (once, about 20 s)"
+	@$(PYTHON_ENV) -c "from labeler.core.warm_up import warm_up; warm_up()"
+
+run: kernels ## open the window on example cases; without a display, draw it to out/
 	@scripts/run
 
-test: env ## everything that must hold before a commit, in minutes
+test: kernels ## everything that must hold before a commit, in minutes
 	@scripts/system-libs qt
 	@scripts/system-libs --optional rendering
 	$(PYTEST) --numprocesses 2 -m "not slow and not real"
 
-test-slow: env ## what takes longer: real windows under X, long runs
+test-slow: kernels ## what takes longer: real windows under X, long runs
 	@scripts/system-libs qt rendering window virtual-screen
 	$(PYTEST) -m slow
 
-test-real: env ## on real scans, from CT_LABELER_DATA
+test-real: kernels ## on real scans, from CT_LABELER_DATA
 	@scripts/system-libs qt rendering
 	$(PYTEST) -m real -rs
 
@@ -53,7 +59,7 @@ lint: env ## ruff, mypy, import rules
 	$(PYTHON_ENV) -m mypy
 	.venv/bin/lint-imports --no-cache
 
-docs-screenshots: env ## draw the pictures of the documentation from the real window
+docs-screenshots: kernels ## draw the pictures of the documentation from the real window
 	@scripts/system-libs qt
 	@scripts/docs-screenshots
 
@@ -66,6 +72,6 @@ lock: ## resolve the two locks anew from pyproject.toml (on the oldest Python su
 	$(PIP_COMPILE) --upgrade --extra bench --constraint requirements.lock \
 		--output-file requirements-bench.lock
 
-clean: ## remove what was made here, but neither .venv nor out/
+clean: ## remove what was made here, but neither environments nor out/
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
-	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	find . -path './.venv*' -prune -o -name __pycache__ -type d -exec rm -rf {} +
