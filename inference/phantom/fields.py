@@ -127,11 +127,12 @@ def tube(
         How far beyond the surface values are wanted; further away they are `FAR_MM`.
     """
     points = np.ascontiguousarray(points_ras, dtype=np.float64)
-    radii = np.ascontiguousarray(np.broadcast_to(radii_mm, len(points)), dtype=np.float64)
+    # a copy: what numpy broadcasts is read-only, which is another type to the compiler
+    radii = np.array(np.broadcast_to(radii_mm, len(points)), dtype=np.float64)
     box = grid.box_around(points, radii[:, None] + margin_mm)
     z, y, x = grid.axes(box)
     values = np.full((z.size, y.size, x.size), FAR_MM, dtype=np.float32)
-    _tube(z, y, x, points, radii, margin_mm, values)
+    _tube(z, y, x, points, radii, float(margin_mm), values)
     return Field(box, values)
 
 

@@ -94,9 +94,11 @@ class Scene:
         if shape.values.size == 0:
             return
         values = np.ascontiguousarray(shape.values + np.float32(offset_mm), dtype=np.float32)
-        start = [s.start for s in shape.box]
+        start = [int(s.start) for s in shape.box]
         edge_mm = self.grid.spacing_mm[0]
-        _paint(self.front, self.back, self.share, *start, values, edge_mm, limit, material)
+        # plain numbers: every other type would be compiled for once more
+        blend = (float(edge_mm), float(limit), int(material))
+        _paint(self.front, self.back, self.share, *start, values, *blend)
 
     def room(self, box: Box) -> Values:
         """Return the distance to everything claimed so far, in a box."""
