@@ -332,13 +332,21 @@ def test_flipped_bits_are_noticed(tmp_path):
 
 def test_bytes_after_the_image_are_told(tmp_path):
     path = write_nifti(tmp_path / "v.nii.gz", random_hu(SHAPE))
-    expected, data = read_volume(path).array, path.read_bytes()
-    path.write_bytes(data + b"garbage behind the stream")
-    volume = read_volume(path)
-    np.testing.assert_array_equal(volume.array, expected)
-    assert "belong to no image" in volume.notes[0]
+    expected, data = read_volume(path), path.read_bytes()
+    assert expected.notes == ()
     put(path, gzip.decompress(data) + bytes(100))
-    assert "100 bytes that belong to no image" in read_volume(path).notes[0]
+    volume = read_volume(path)
+    np.testing.assert_array_equal(volume.array, expected.array)
+    assert volume.notes == ("100 bytes that belong to no image follow in v.nii.gz.",)
+    path.write_bytes(data + bytes(1000))  # padding of a tape or of a transfer
+    np.testing.assert_array_equal(read_volume(path).array, expected.array)
+
+
+@pytest.mark.parametrize("shape", [SHAPE, (64, 64, 64)])
+def test_garbage_behind_the_packed_data_is_refused(tmp_path, shape):
+    path = write_nifti(tmp_path / "v.nii.gz", random_hu(shape))
+    path.write_bytes(path.read_bytes() + b"garbage")
+    assert "ends in other bytes" in refusal(path)
 
 
 def test_a_bomb_is_not_unpacked(tmp_path):
