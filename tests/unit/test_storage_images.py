@@ -345,7 +345,7 @@ def test_bytes_after_the_image_are_told(tmp_path):
 @pytest.mark.parametrize("shape", [SHAPE, (64, 64, 64)])
 def test_garbage_behind_the_packed_data_is_refused(tmp_path, shape):
     path = write_nifti(tmp_path / "v.nii.gz", random_hu(shape))
-    path.write_bytes(path.read_bytes() + b"garbage")
+    path.write_bytes(path.read_bytes() + b"garbage behind the stream")
     assert "ends in other bytes" in refusal(path)
 
 
