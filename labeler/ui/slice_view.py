@@ -276,6 +276,9 @@ class SliceView(QWidget):
         if not _shows_the_same(before, self._transform):
             self._image_is_stale = True
         self.update()
+        at = self._mouse.hovered_at
+        if at is not None:  # the pointer rests, but over another point now
+            self.ws.views.hovered.emit(self.ras_at(at) if self._has_image else None)
 
     def _transform_for(self, grid: Grid, pixel_ratio: float) -> ViewTransform:
         views, size = self.ws.views, self.size() * pixel_ratio

@@ -38,6 +38,8 @@ class ViewMouse:
         self._button = Qt.NoButton
         self._has_space = False
         self._wheel_units = 0
+        #: Where the pointer is, in pixels of the view; ``None`` while it is elsewhere.
+        self.hovered_at: QPointF | None = None
         self.choose_tool(canvas.ws.selection.tool)
 
     @property
@@ -81,7 +83,7 @@ class ViewMouse:
             gesture.press(pos)
 
     def move(self, event: QMouseEvent) -> None:
-        pos = QPointF(event.localPos())
+        pos = self.hovered_at = QPointF(event.localPos())
         if self._gesture is not None:
             self._gesture.move(pos)
         else:
@@ -108,6 +110,7 @@ class ViewMouse:
 
     def leave(self) -> None:
         """The pointer left the view."""
+        self.hovered_at = None
         self._tool.hover(None)
         self._canvas.update()
 

@@ -205,6 +205,23 @@ def test_a_refused_shift_leaves_the_phase_where_it_was(world, qtbot):
     assert art.transform.grid.matches(before)
 
 
+def test_a_resting_pointer_is_over_another_point_when_the_view_moves(world):
+    pv = world.view(2)
+    move(pv, QPointF(70, 50))
+    seen = []
+    world.ws.views.hovered.connect(seen.append)
+    pv.step(1)
+    assert np.allclose(seen[-1], pv.ras_at(QPointF(70, 50)))
+    world.ws.views.zoom(2.0, world.ws.views.crosshair_ras)
+    assert np.allclose(seen[-1], pv.ras_at(QPointF(70, 50)))
+    world.ws.views.set_crosshair((0.0, 0.0, 5000.0))
+    assert seen[-1] is None, "there is no slice of the phase"
+    QApplication.sendEvent(pv, QEvent(QEvent.Leave))
+    seen.clear()
+    pv.step(1)
+    assert not seen
+
+
 def test_hovering_tells_where_the_pointer_is(world):
     seen = []
     world.ws.views.hovered.connect(seen.append)
