@@ -16,6 +16,7 @@ from inference.phantom.liver_vessels import LiverVessels
 from inference.phantom.materials import FIRST_LESION_CODE
 from inference.phantom.prediction import LesionVoxels, predict
 from inference.phantom.skeleton import Vertebra
+from inference.phantom.specks import remove_specks
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def assemble(
     materials : ndarray of uint8, shape (nk, nj, ni)
         Material codes; only those of lesions are looked at.
     reference : ndarray of uint8, same shape
-        Labels.
+        Labels; specks are taken out in place.
     painted : list of Lesion
         In the frame of `grid`; those that fill no voxel are left out.
     grid : Grid
@@ -149,7 +150,10 @@ def assemble(
         for lesion, v in zip(painted, _voxels(materials, painted), strict=True)
         if len(v)
     ]
+    voxel_ml = float(np.prod(grid.spacing_mm)) / 1000.0
+    remove_specks(reference, voxel_ml)
     prediction = predict(reference, grid, [LesionVoxels(p.label, v) for p, v in found], guess)
+    remove_specks(prediction, voxel_ml)
     findings = [_finding(lesion, v, grid) for lesion, v in found]
     date = reports.draw_date(words)
     affine = to_world @ grid.affine_ras

@@ -61,11 +61,13 @@ def padded(grid: Grid) -> tuple[Grid, Box]:
     return scene, (slice(pad, pad + nk), slice(0, nj), slice(0, ni))
 
 
-def plan_acquisitions(grid: Grid, rng: np.random.Generator) -> list[Acquisition]:
+def plan_acquisitions(
+    grid: Grid, rng: np.random.Generator, breathing_mm: float = BREATHING_MM
+) -> list[Acquisition]:
     """Return how the four phases are scanned: own grids, own breathing positions, one scanner.
 
     The PV phase has the grid of the masks. The others differ in slice thickness, pixel size or
-    origin, as in practice, and the organs have moved by 0 to 8 mm.
+    origin, as in practice, and the organs have moved by up to `breathing_mm`.
     """
     blur = float(rng.uniform(0.6, 0.95))
     noise = float(rng.uniform(8.0, 12.0))
@@ -78,7 +80,7 @@ def plan_acquisitions(grid: Grid, rng: np.random.Generator) -> list[Acquisition]
             )
             pixel = float(rng.choice((0.95, 1.0) if phase == "ART" else (0.95, 1.04)))
             loud = {"NC": 0.9, "ART": 1.1, "DL": 0.95}[phase]
-            down = float(rng.uniform(-BREATHING_MM, BREATHING_MM))
+            down = float(rng.uniform(-breathing_mm, breathing_mm))
             breath = (0.0, 0.25 * down, down)
         target = grid if phase == "PV" else _own_grid(grid, thick, pixel, rng)
         result.append(Acquisition(phase, target, breath, blur, noise * loud))

@@ -24,6 +24,9 @@ from inference.phantom.rendering import attenuation, make_textures, scan
 from inference.phantom.scene import Scene
 
 _COARSE_MM = 2.2
+#: Less than in a phantom: behind the organs of a scan there is nothing that could be shown.
+_BREATHING_MM = 3.0
+
 _SOURCE_NOISE_HU = 5.0
 _AGE_YEARS = 60.0
 _MOVING = (
@@ -172,7 +175,7 @@ def _scan(
     step: Callable[[float, str], None],
 ) -> dict[str, Image]:
     """Render the phases one after the other: a real scan is large."""
-    acquisitions = plan_acquisitions(source.grid, rng)
+    acquisitions = plan_acquisitions(source.grid, rng, _BREATHING_MM)
     textures = make_textures(rng, scene.grid)
     noises = rng.spawn(len(acquisitions))
     weight = _weight(source)
