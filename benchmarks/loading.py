@@ -1,4 +1,4 @@
-"""Loading: four phases from disk, cold and again; saving masks, the journal, DICOM folders."""
+"""Loading: four phases from disk, cold and again; reading and saving masks; the journal."""
 
 from __future__ import annotations
 
