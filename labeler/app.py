@@ -168,11 +168,10 @@ class Program(QObject):
         ws.session.changed.connect(self._status_changed)
 
     def show(self) -> None:
-        """Show the window where it was the last time; keys go to the case list."""
+        """Show the window where it was the last time."""
         data = self.ws.settings.data.window
         self.window.arrange(data.geometry, data.docks)
         self.window.show()
-        self.cases.view.setFocus()
 
     def open(self, roots: Roots, case_id: str | None = None) -> None:
         """Show the cases of some folders and, when it turns up, open one of them."""

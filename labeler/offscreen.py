@@ -56,7 +56,6 @@ def snapshot(
         program.window.resize(*size)
         program.window.show()
         program.window.arrange_docks()
-        program.cases.view.setFocus()
         program.open(Roots(images, masks, reports, layout), case_id)
         _wait(program.has_settled)
         if region is not None and not program.select_region(region):

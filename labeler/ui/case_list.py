@@ -95,6 +95,9 @@ class CaseList(QWidget):
         row = None if case_id is None else self._table.row_of(case_id)
         if row is not None:
             self._view.setCurrentIndex(self._table.index(row))
+            if self._search.hasFocus() and not self._search.text():
+                # The field gets the focus when the window opens: keys are for the case now.
+                self._view.setFocus()
 
     def neighbour(self, case_id: str | None, step: int) -> str | None:
         """Id of the case ``step`` rows below another one, among those shown."""
