@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks import _scene
 from benchmarks.registry import Pair, row
+from labeler.core.brushes import DiscBrush
 from labeler.core.geometry import Plane
 from labeler.core.mask import Mask, Patch
 from labeler.core.painting import StrokeBuilder
@@ -63,7 +64,9 @@ def undo_liver() -> Pair:
 
 def _wave(mask: Mask, number: int) -> list[tuple[StrokeBuilder, tuple[float, float, float]]]:
     """A new stroke and the points (i, j, k) that it visits."""
-    stroke = StrokeBuilder(mask, Plane.AXIAL, BRUSH_MM, NEW_LABEL + number % 2)
+    stroke = StrokeBuilder(
+        mask, DiscBrush(mask.grid, Plane.AXIAL, BRUSH_MM), NEW_LABEL + number % 2
+    )
     k = 100 + number % 100
     angles = np.linspace(0, 4 * np.pi, 60)
     return [(stroke, (200 + 10 * a, 200 + 60 * np.sin(a), k)) for a in angles.tolist()]

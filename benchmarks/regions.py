@@ -7,6 +7,7 @@ import SimpleITK as sitk
 
 from benchmarks import _scene
 from benchmarks.registry import Pair, row
+from labeler.core.brushes import DiscBrush
 from labeler.core.geometry import Plane
 from labeler.core.painting import StrokeBuilder
 from labeler.core.regions import RegionIndex
@@ -60,7 +61,7 @@ def regions_after_stroke() -> Pair:
     """Regions of a liver-sized label after one brush stroke, four phases."""
     mask, grid = _scene.mask(), _scene.grid()
     index = RegionIndex.build(mask.name, mask.array, grid, _scene.phases())
-    stroke = StrokeBuilder(mask, Plane.AXIAL, 20.0, _scene.LIVER)
+    stroke = StrokeBuilder(mask, DiscBrush(mask.grid, Plane.AXIAL, 20.0), _scene.LIVER)
     for i in range(60, 120, 5):
         patch = stroke.move_to(grid.to_ras((i, 330, 170)))
         if patch is not None:

@@ -47,6 +47,14 @@ class Box:
         hi = tuple(min(max(0, a), n) for a, n in zip(self.hi_kji, shape_kji, strict=True))
         return Box(lo, hi)  # type: ignore[arg-type]
 
+    def slices_in(self, outer: Box) -> tuple[slice, slice, slice]:
+        """Where the box is in an array of ``outer``, which holds it."""
+        k, j, i = (
+            slice(lo - start, hi - start)
+            for lo, hi, start in zip(self.lo_kji, self.hi_kji, outer.lo_kji, strict=True)
+        )
+        return k, j, i
+
     @staticmethod
     def whole(shape_kji: tuple[int, int, int]) -> Box:
         return Box((0, 0, 0), shape_kji)

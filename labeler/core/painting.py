@@ -15,13 +15,37 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from labeler.core.geometry import FloatArray, Plane
+from labeler.core.brushes import Brush
+from labeler.core.geometry import FloatArray, Grid, Plane
 from labeler.core.mask import Box, LabelArray, Mask, Patch
-from labeler.core.raster import BoolArray, GridSlice, Stamp, capsule_stamp, polygon_stamp
+from labeler.core.raster import BoolArray, GridSlice, Stamp, polygon_stamp
+from labeler.core.resampling import in_range, values_in
+from labeler.core.statistics import VoxelSource
 
 
 class PaintingError(ValueError):
     """An act that cannot be done as asked; the message is a sentence for the user."""
+
+
+@dataclass(frozen=True, eq=False)
+class HuLimit:
+    """A range of values of a phase.
+
+    Attributes
+    ----------
+    values
+        The phase, placed as the mask sees it.
+    low_hu, high_hu
+        Both ends belong to the range.
+    """
+
+    values: VoxelSource
+    low_hu: float
+    high_hu: float
+
+    def allows(self, grid: Grid, box: Box) -> BoolArray:
+        """Which voxels of a box of ``grid`` are in the range; none outside of the phase."""
+        return in_range(values_in(self.values, grid, box), self.low_hu, self.high_hu)
 
 
 @dataclass(frozen=True)
@@ -34,20 +58,25 @@ class Constraint:
         Labels that no edit changes: neither overwritten nor written.
     only
         Labels that may be overwritten (0 for the background); ``None`` for all.
+    hu
+        Where a phase has certain values; ``None`` for everywhere.
     """
 
     locked: frozenset[int] = frozenset()
     only: frozenset[int] | None = None
+    hu: HuLimit | None = None
 
-    def writable(self, before: LabelArray, label: int) -> BoolArray:
-        """Voxels that may become ``label``, for the labels they have ``before``; equal shapes."""
+    def writable(self, mask: Mask, box: Box, label: int) -> BoolArray:
+        """Voxels of a box of a mask that may become ``label``, bool ``box.shape_kji``."""
         if label in self.locked:
-            return np.zeros(before.shape, np.bool_)
+            return np.zeros(box.shape_kji, np.bool_)
+        before = mask.array[box.slices]
         size = int(np.iinfo(before.dtype).max) + 1
         table = np.full(size, self.only is None)
         table[[value for value in self.only or () if value < size]] = True
         table[[value for value in self.locked if value < size]] = False
-        return np.asarray(table[before])
+        free = np.asarray(table[before])
+        return free if self.hu is None else free & self.hu.allows(mask.grid, box)
 
     def restricted_to(self, label: int) -> Constraint:
         """The same, but that only ``label`` may be overwritten."""
@@ -77,7 +106,7 @@ def write(
         What may be overwritten.
     """
     before = mask.array[box.slices]
-    chosen = inside & constraint.writable(before, label)
+    chosen = inside & constraint.writable(mask, box, label)
     wide = label > np.iinfo(before.dtype).max
     after = before.astype(np.uint16) if wide else before.copy()
     after[chosen] = label
@@ -164,42 +193,29 @@ class StrokeBuilder:
     ----------
     mask
         Read at every move.
-    plane
-        Plane of the mask's grid to paint on; the first point chooses the slice.
-    radius_mm
-        Radius of the disc that is swept from point to point.
+    brush
+        What is swept from point to point; not used by another stroke.
     label, constraint
         As for :func:`write`.
     """
 
-    def __init__(
-        self,
-        mask: Mask,
-        plane: Plane,
-        radius_mm: float,
-        label: int,
-        constraint: Constraint = FREE,
-    ) -> None:
+    def __init__(self, mask: Mask, brush: Brush, label: int, constraint: Constraint = FREE) -> None:
         self._mask = mask
-        self._plane = plane
-        self._radius_mm = radius_mm
+        self._brush = brush
         self._label = label
         self._constraint = constraint
-        self._slice: GridSlice | None = None
         self._last: FloatArray | None = None
         self._union = _Union()
 
     def move_to(self, ras: npt.ArrayLike) -> Patch | None:
         """Sweep the brush from the last point, or dab it at the first one."""
-        if self._slice is None:
-            self._slice = GridSlice.near(self._mask.grid, self._plane, ras)
-            if self._slice is None:
-                return None
-        at, point = self._slice, self._slice.from_ras(ras)
+        point = np.asarray(ras, dtype=np.float64)
         last = point if self._last is None else self._last
         self._last = point
-        stamp = capsule_stamp(last, point, self._radius_mm, at.spacing_mm, at.shape)
-        patch = _write_stamp(self._mask, at, stamp, self._label, self._constraint)
+        covered = self._brush.sweep(last, point)
+        if covered is None:
+            return None
+        patch = write(self._mask, *covered, self._label, self._constraint)
         if patch is not None:
             self._union.add(patch)
         return patch
@@ -247,10 +263,10 @@ class _Union:
         if box != self._box or dtype != self._difference.dtype:
             grown: LabelArray = np.zeros(box.shape_kji, dtype)
             if self._box is not None:
-                grown[_within(self._box, box)] = self._difference
+                grown[self._box.slices_in(box)] = self._difference
             self._difference = grown
         self._mask, self._box = patch.mask, box
-        self._difference[_within(patch.box, box)] ^= difference
+        self._difference[patch.box.slices_in(box)] ^= difference
         self._token ^= patch.token
 
     def patch(self) -> Patch | None:
@@ -259,12 +275,3 @@ class _Union:
         nothing = np.zeros_like(self._difference)
         patch = Patch.between(self._mask, self._box, nothing, self._difference)
         return None if patch is None else replace(patch, token=self._token)
-
-
-def _within(box: Box, outer: Box) -> tuple[slice, slice, slice]:
-    """Slices of ``box`` in an array of ``outer``."""
-    k, j, i = (
-        slice(lo - start, hi - start)
-        for lo, hi, start in zip(box.lo_kji, box.hi_kji, outer.lo_kji, strict=True)
-    )
-    return k, j, i

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from labeler.core.brushes import DiscBrush
 from labeler.core.contours import label_contours
 from labeler.core.geometry import AxisOrder, Grid, Plane
 from labeler.core.labels import LabelTable
@@ -78,7 +79,7 @@ def _follow(array: LabelArray, grid: Grid, other: Grid) -> None:
 def _edit(array: LabelArray, grid: Grid, other: Grid) -> None:
     order = AxisOrder((0, 1, 2), (False, False, False), grid.shape_ijk)
     mask, target = Mask("a", array.copy(), grid, order), Mask("b", array.copy(), other, order)
-    StrokeBuilder(mask, Plane.AXIAL, 1.0, 1).move_to(grid.to_ras((1, 1, 1)))
+    StrokeBuilder(mask, DiscBrush(grid, Plane.AXIAL, 1.0), 1).move_to(grid.to_ras((1, 1, 1)))
     paint_polygon(mask, Plane.AXIAL, grid.to_ras([(0, 0, 1), (5, 0, 1), (5, 3, 1)]), 1)
     region = RegionVoxels(Box((0, 1, 2), (1, 2, 5)), np.ones((1, 1, 3), np.bool_), 1)
     copy_region(mask, region, target, 2)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from labeler.core.brushes import DiscBrush
 from labeler.core.edits import Edit
 from labeler.core.geometry import FloatArray, Plane
 from labeler.core.mask import Mask, Patch
@@ -117,7 +118,8 @@ class BrushStroke:
         self._name = f"{verb} {label_name(ws.session, ws.selection.label)}"
         label, constraint = _ink(ws, self._mask, erase)
         radius_mm = ws.selection.brush_mm / 2
-        self._builder = StrokeBuilder(self._mask, plane, radius_mm, label, constraint)
+        brush = DiscBrush(self._mask.grid, plane, radius_mm)
+        self._builder = StrokeBuilder(self._mask, brush, label, constraint)
 
     def move_to(self, ras: npt.ArrayLike) -> None:
         """Paint from the last point to this one, RAS mm as shown."""

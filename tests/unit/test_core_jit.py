@@ -14,6 +14,7 @@ import pytest
 
 import labeler.core
 from labeler.core._jit import Kernel, kernel
+from labeler.core.brushes import DiscBrush
 from labeler.core.contours import _label_boxes, label_contours
 from labeler.core.geometry import AxisOrder, Plane
 from labeler.core.labels import LabelTable
@@ -80,7 +81,7 @@ def act_on_everything():
             layers = [MaskLayer(mask.array, g, colours) for g in (grid, other)]
             layers.append(highlight_layer(*crop, grid))
             render(np.zeros((30, 20), np.uint32), volume.array, view, (400, 40), layers)
-            StrokeBuilder(mask, plane, 3.0, 2).move_to(grid.center_ras)
+            StrokeBuilder(mask, DiscBrush(mask.grid, plane, 3.0), 2).move_to(grid.center_ras)
             at = GridSlice(grid, plane, 1)
             label_contours(at.of(mask.array))
             corners = at.to_ras([(0.0, 0.0), (4.0, 0.0), (4.0, 4.0)])

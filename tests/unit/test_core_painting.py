@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from labeler.core.brushes import DiscBrush
 from labeler.core.geometry import Plane
 from labeler.core.mask import Box, Patch
 from labeler.core.painting import (
@@ -121,7 +122,7 @@ moves = st.lists(
 def test_a_stroke_is_the_union_of_its_moves_and_undoes_as_one(plane, way, seed, radius, constraint):
     array = random_labels(SHAPE, seed)
     mask = make_mask(array)
-    builder = StrokeBuilder(mask, plane, radius, 2, constraint)
+    builder = StrokeBuilder(mask, DiscBrush(mask.grid, plane, radius), 2, constraint)
     parts = []
     for ijk in way:
         patch = builder.move_to(mask.grid.to_ras(ijk))
@@ -147,7 +148,7 @@ def test_a_stroke_is_the_union_of_its_moves_and_undoes_as_one(plane, way, seed, 
 
 def test_a_stroke_stays_on_the_slice_of_its_first_point():
     mask = make_mask(np.zeros(SHAPE, np.uint8))
-    builder = StrokeBuilder(mask, Plane.AXIAL, 2.0, 1)
+    builder = StrokeBuilder(mask, DiscBrush(mask.grid, Plane.AXIAL, 2.0), 1)
     for ijk in ((5, 5, 2.2), (9, 9, 4.9)):
         mask.apply(builder.move_to(mask.grid.to_ras(ijk)))
     assert np.flatnonzero(mask.array.any(axis=(1, 2))).tolist() == [2]
@@ -157,21 +158,25 @@ def test_a_stroke_stays_on_the_slice_of_its_first_point():
 def test_a_brush_is_round_in_millimetres():
     grid = make_grid((5, 40, 60), (0.5, 1.0, 2.0))
     mask = make_mask(np.zeros((5, 40, 60), np.uint8), grid)
-    mask.apply(StrokeBuilder(mask, Plane.AXIAL, 8.0, 1).move_to(grid.to_ras((30, 20, 2))))
+    mask.apply(
+        StrokeBuilder(mask, DiscBrush(mask.grid, Plane.AXIAL, 8.0), 1).move_to(
+            grid.to_ras((30, 20, 2))
+        )
+    )
     _, j, i = np.nonzero(mask.array)
     assert np.ptp(j) * 1.0 == np.ptp(i) * 0.5 == 16.0
 
 
 def test_a_stroke_that_begins_beside_the_mask_paints_once_it_comes_in():
     mask = make_mask(np.zeros(SHAPE, np.uint8))
-    builder = StrokeBuilder(mask, Plane.AXIAL, 1.0, 1)
+    builder = StrokeBuilder(mask, DiscBrush(mask.grid, Plane.AXIAL, 1.0), 1)
     assert builder.move_to(mask.grid.to_ras((-9, 5, 3))) is None
     assert builder.move_to(mask.grid.to_ras((5, 5, 3))) is not None
 
 
 def test_the_size_of_a_stroke_does_not_depend_on_the_slices():
     mask = make_mask(np.zeros((200, 40, 40), np.uint8))
-    builder = StrokeBuilder(mask, Plane.AXIAL, 5.0, 1)
+    builder = StrokeBuilder(mask, DiscBrush(mask.grid, Plane.AXIAL, 5.0), 1)
     mask.apply(builder.move_to(mask.grid.to_ras((20, 20, 100))))
     patch = builder.finish()
     assert patch.box.shape_kji[0] == 1
