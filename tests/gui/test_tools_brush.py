@@ -8,7 +8,7 @@ from PyQt5.QtWidgets import QApplication
 
 from labeler.ui.view_tools import next_brush_mm
 from labeler.workflows.edit_mask import undo
-from tests.case_world import LESION, LIVER
+from tests.case_world import LESION, LIVER, region_of
 from tests.gui.view_world import double_click, drag, make_world, move, press, release, wheel
 
 START, END = QPointF(80, 120), QPointF(120, 120)
@@ -186,3 +186,15 @@ def test_painting_parts_of_the_image_gives_the_whole_image(world):
     world.ws.views.style_changed.emit("draft")
     for view, picture in zip(views, parts, strict=True):
         assert view.grab().toImage() == picture, view.objectName()
+
+
+def test_the_outline_of_the_selected_region_goes_as_a_whole_when_a_stroke_begins(world):
+    """Another stroke may change the region, and its outline must not stay in parts."""
+    world.ws.selection.select_region(region_of(world.ws, "draft", LESION))
+    view = world.view(2)
+    view.grab()
+    press(view, QPointF(250, 200))
+    picture = view.grab().toImage()
+    world.ws.views.style_changed.emit("draft")
+    assert view.grab().toImage() == picture
+    release(view, QPointF(250, 200))
