@@ -41,7 +41,7 @@ def checkout(tmp_path: Path) -> Path:
     """A copy of what a build needs, with a marker file in each data folder."""
     checkout = tmp_path / "checkout"
     checkout.mkdir()
-    for name in ("pyproject.toml", "setup.py", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "LICENSE", "README.md"):
         shutil.copy(ROOT / name, checkout)
     for name in PACKAGED:
         shutil.copytree(

@@ -82,7 +82,7 @@ class User:
         return "\n".join(words)
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        self.qtbot.waitUntil(condition, timeout=20_000)
+        self.qtbot.waitUntil(condition, timeout=60_000)
 
     def answer(self, button_text: str) -> list[str]:
         """Click a button of the next question; returns the questions that were asked."""

@@ -73,7 +73,7 @@ def test_open_look_jump_correct_save_next(user, cohort):
     user.wait(user.program.has_settled)
     assert 12 in {region.label for region in session.regions["draft"].regions.values()}
 
-    with user.qtbot.waitSignal(user.program.saver.saved, timeout=20_000):
+    with user.qtbot.waitSignal(user.program.saver.saved, timeout=60_000):
         user.key(Qt.Key_S, Qt.ControlModifier)
     assert not session.is_dirty
     mask = session.masks["draft"].mask
@@ -225,7 +225,7 @@ def test_a_new_mask_is_drawn_saved_and_found_again(user, cohort):
     user.drag(user.view(2), [center, center + np.array((4.0, 4.0, 0.0))])
     painted = user.session.masks[name].mask.array.copy()
     assert painted.any()
-    with user.qtbot.waitSignal(user.program.saver.saved, timeout=20_000):
+    with user.qtbot.waitSignal(user.program.saver.saved, timeout=60_000):
         user.key(Qt.Key_S, Qt.ControlModifier)
     user.click_case("LV-1")
     user.click_case("LV-2")

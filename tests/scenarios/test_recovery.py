@@ -72,7 +72,7 @@ def test_strokes_of_a_killed_program_are_restored(user, cohort):
     for _ in range(4):
         user.session.redo()
     np.testing.assert_array_equal(mask.array, restored)
-    with user.qtbot.waitSignal(user.program.saver.saved, timeout=20_000):
+    with user.qtbot.waitSignal(user.program.saver.saved, timeout=60_000):
         user.program.saver.save()
     np.testing.assert_array_equal(restored, expected(user, 4))
     asked = user.answer("Restore")
