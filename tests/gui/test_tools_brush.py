@@ -191,6 +191,7 @@ def test_painting_parts_of_the_image_gives_the_whole_image(world):
 def test_the_outline_of_the_selected_region_goes_as_a_whole_when_a_stroke_begins(world):
     """Another stroke may change the region, and its outline must not stay in parts."""
     world.ws.selection.select_region(region_of(world.ws, "draft", LESION))
+    world.ws.views.set_options(active=2)
     view = world.view(2)
     view.grab()
     press(view, QPointF(250, 200))
