@@ -378,6 +378,7 @@ class SliceView(QWidget):
             self.step(steps if self._top_is_last else -steps)
 
     def _choose_pane(self, pane: Pane) -> None:
+        self.ws.views.set_options(active=self._index)
         self.ws.views.set_pane(self._index, phase=pane.phase, plane=pane.plane)
 
     def _reset_shift(self) -> None:

@@ -127,7 +127,7 @@ def _corners(size: QSize, overlay: Overlay, inset: int, ratio: float) -> list[Pl
         texts.append(
             place_text(
                 at, line, ratio, align=(0.0, 1.0), size_px=DETAIL_PX,
-                colour=colour if is_name else TEXT,
+                colour=colour if is_name else TEXT, bold=is_name,
             )
         )  # fmt: skip
     if size.width() < NARROW_PX:

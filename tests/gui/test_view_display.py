@@ -224,6 +224,7 @@ def test_phase_and_plane_are_chosen_in_the_header(world):
     menu = header.make_menu()
     menu.actions()[texts.index("Coronal\tCtrl+2")].trigger()
     assert (view.phase, view.plane) == ("PV", Plane.CORONAL)
+    assert world.ws.views.active == 1
     assert not any("shift" in text for text in texts)
     menu.deleteLater()
 
