@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import zlib
 from collections.abc import Iterator
@@ -105,15 +106,37 @@ class DicomSlice:
         return normal / length if length > _MIN_NORMAL else np.zeros(3)
 
 
+@contextlib.contextmanager
+def damage_told(path: Path, what: str = "its DICOM header cannot be read") -> Iterator[None]:
+    """Turn whatever goes wrong with a DICOM file into a sentence.
+
+    pydicom meets arbitrary bytes, decodes values only when they are looked at, and raises
+    whatever they cause; so do the decoders of pixels.
+
+    Raises
+    ------
+    ImageError
+        Instead of any exception but MemoryError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        raise ImageError(f"{path.name} is damaged: {what}.") from error
+
+
 def open_dicom(path: Path, *, with_pixels: bool) -> FileDataset:
-    """Parse a file.
+    """Parse a file; looking at its values may still fail, see :func:`damage_told`.
 
     Raises
     ------
     ImageError
         When it cannot be read or parsed.
     """
-    try:
+    with damage_told(path):
         _check_deflated(path)
         return pydicom.dcmread(
             path,
@@ -121,12 +144,6 @@ def open_dicom(path: Path, *, with_pixels: bool) -> FileDataset:
             stop_before_pixels=not with_pixels,
             specific_tags=None if with_pixels else list(_TAGS),
         )
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except (ImageError, MemoryError):
-        raise
-    except Exception as error:  # the parser meets arbitrary bytes and raises whatever they cause
-        raise ImageError(f"{path.name} is damaged: its DICOM header cannot be read.") from error
 
 
 def read_slices(path: Path) -> list[DicomSlice]:
@@ -137,16 +154,14 @@ def read_slices(path: Path) -> list[DicomSlice]:
     ImageError
         When the file cannot be parsed.
     """
-    dataset = open_dicom(path, with_pixels=False)
-    try:
-        return list(_slices(path, dataset))
-    except Exception as error:  # values are decoded when they are looked at, see above
-        raise ImageError(f"{path.name} is damaged: its DICOM header cannot be read.") from error
+    with damage_told(path):
+        return list(_slices(path, open_dicom(path, with_pixels=False)))
 
 
 def unshown_kind(path: Path) -> str:
     """What a DICOM file is that holds no image to be shown, for a sentence."""
-    modality = str(open_dicom(path, with_pixels=False).get("Modality") or "")
+    with damage_told(path):
+        modality = str(open_dicom(path, with_pixels=False).get("Modality") or "")
     return f"a DICOM object of the kind {modality}" if modality else "no DICOM image"
 
 

@@ -16,7 +16,7 @@ from pydicom.uid import (
 )
 
 from labeler.core.volume import Volume
-from labeler.storage.dicom_slices import frame_groups, group_value, open_dicom
+from labeler.storage.dicom_slices import damage_told, frame_groups, group_value, open_dicom
 from labeler.storage.errors import ImageError
 from labeler.storage.films import MAX_FILM_PIXELS, film_volume
 from labeler.storage.nifti import MAX_VOXELS, check_geometry
@@ -104,22 +104,29 @@ class _SliceReader:
         self._series = series
         self._ref: SliceRef | None = None
         self._dataset: FileDataset | None = None
-        self._converters: dict[tuple[float, float], HuConverter] = {}
 
     def read_hu(self, ref: SliceRef) -> npt.NDArray[np.int16]:
-        """Return a slice ``[row, column]`` in HU."""
-        if self._dataset is None or self._ref is None or self._ref.path != ref.path:
-            self._dataset = open_dicom(ref.path, with_pixels=True)
-        self._ref = ref
-        stored = _stored_pixels(ref, self._dataset)
-        columns, rows, _ = self._series.shape_ijk
-        if stored.shape != (rows, columns):
-            raise ImageError(f"{ref.path.name} is no longer the slice that was found.")
-        slope, inter = _rescaling(ref, self._dataset)
-        converter = self._converters.get((slope, inter))
-        if converter is None:
-            converter = HuConverter(ref.path.name, slope, inter)
-            self._converters[slope, inter] = converter
+        """Return a slice ``[row, column]`` in HU.
+
+        Raises
+        ------
+        ImageError
+            When the file is gone, damaged or not the one that was found.
+        """
+        with damage_told(ref.path):
+            if self._dataset is None or self._ref is None or self._ref.path != ref.path:
+                self._dataset = open_dicom(ref.path, with_pixels=True)
+            self._ref = ref
+            stored = _stored_pixels(ref, self._dataset)
+            columns, rows, _ = self._series.shape_ijk
+            if stored.shape != (rows, columns):
+                raise ImageError(f"{ref.path.name} is no longer the slice that was found.")
+            slope, inter = _rescaling(ref, self._dataset)
+            return self._to_hu(stored, slope, inter)
+
+    def _to_hu(self, stored: npt.NDArray[Any], slope: float, inter: float) -> npt.NDArray[np.int16]:
+        assert self._ref is not None
+        converter = HuConverter(self._ref.path.name, slope, inter)
         outside = self._padding_outside(stored, slope, inter)
         if outside is None:
             return np.asarray(converter.convert(stored), dtype=np.int16)
@@ -155,12 +162,8 @@ def _stored_pixels(ref: SliceRef, dataset: FileDataset) -> npt.NDArray[Any]:
         dataset.file_meta.TransferSyntaxUID = _plain_syntax(bool(implicit), bool(little))
     _check_complete(name, dataset)
     index = ref.frame if int(dataset.get("NumberOfFrames") or 1) > 1 else None
-    try:
+    with damage_told(ref.path, "its pixels cannot be unpacked"):
         pixels = pixel_array(dataset, index=index, raw=True)
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders of several libraries raise whatever bad bytes cause
-        raise ImageError(f"{name} is damaged: its pixels cannot be unpacked.") from error
     return pixels[0] if pixels.ndim == 3 and len(pixels) == 1 else pixels
 
 
@@ -175,10 +178,7 @@ def _check_complete(name: str, dataset: FileDataset) -> None:
     """Refuse plain pixels that end too early; packed ones are checked by their decoders."""
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         return
-    try:
-        expected_bits = int(dataset.Rows) * int(dataset.Columns) * int(dataset.BitsAllocated)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ImageError(f"{name} is damaged: it does not tell how its pixels look.") from error
+    expected_bits = int(dataset.Rows) * int(dataset.Columns) * int(dataset.BitsAllocated)
     expected = expected_bits * int(dataset.get("NumberOfFrames") or 1) // 8
     found = len(dataset.PixelData)
     if found < expected:
@@ -194,10 +194,7 @@ def _rescaling(ref: SliceRef, dataset: FileDataset) -> tuple[float, float]:
     for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0)):
         value = group_value(groups, "PixelValueTransformationSequence", keyword)
         value = dataset.get(keyword) if value is None else value
-        try:
-            values.append(default if value is None or value == "" else float(value))
-        except (TypeError, ValueError) as error:
-            raise ImageError(f"{ref.path.name} is damaged: its {keyword} is no number.") from error
+        values.append(default if value is None or value == "" else float(value))
     slope, inter = values
     if not np.isfinite([slope, inter]).all() or slope == 0:
         raise ImageError(f"{ref.path.name} is damaged: its rescaling makes no values.")
@@ -206,9 +203,10 @@ def _rescaling(ref: SliceRef, dataset: FileDataset) -> tuple[float, float]:
 
 def _film_pixels(ref: SliceRef) -> npt.NDArray[np.float32]:
     """Grey values ``[row, column]`` of a film in which bright is dense."""
-    dataset = open_dicom(ref.path, with_pixels=True)
-    pixels = _stored_pixels(ref, dataset).astype(np.float32)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        top = 2.0 ** int(dataset.get("BitsStored") or 16) - 1
-        pixels = np.float32(top) - pixels
-    return pixels
+    with damage_told(ref.path):
+        dataset = open_dicom(ref.path, with_pixels=True)
+        pixels = _stored_pixels(ref, dataset).astype(np.float32)
+        if dataset.PhotometricInterpretation == "MONOCHROME1":
+            top = 2.0 ** int(dataset.get("BitsStored") or 16) - 1
+            pixels = np.float32(top) - pixels
+        return pixels

@@ -474,10 +474,18 @@ def test_too_many_frames_are_refused(tmp_path):
     assert "is damaged" in refusal(save(dataset, tmp_path / "a.dcm"))
 
 
+def test_unknown_transfer_syntax(tmp_path):
+    path = save(ct_slice(np.zeros((6, 8), np.uint16)), tmp_path / "a.dcm")
+    data = path.read_bytes()
+    for uid in (b"1.2.840.10008.1.2.7", b"1.2.840.10008.1.9.9", b"9.9.999.99999.9.9.9"):
+        path.write_bytes(data.replace(b"1.2.840.10008.1.2.1\0", uid + b"\0", 1))
+        assert "a.dcm is damaged" in refusal(path)
+
+
 @given(st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=12))
 def test_changed_bytes_end_in_a_volume_or_a_sentence(changes):
     folder = Path(os.environ["CT_LABELER_LOCAL_DIR"])
-    path = save(ct_slice(np.zeros((6, 8), np.uint16)), folder / "a.dcm")
+    path = save(ct_slice(np.zeros((6, 8), np.uint16), SOPInstanceUID="1.2.3.4"), folder / "a.dcm")
     data = bytearray(path.read_bytes())
     for part, value in changes:
         data[132 + int(part * (len(data) - 132))] = value
