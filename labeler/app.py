@@ -33,6 +33,7 @@ from labeler.ui.case_switcher import CaseSwitcher
 from labeler.ui.choose_dialogs import ask_about_unsaved
 from labeler.ui.commands import Commands
 from labeler.ui.file_actions import FileActions
+from labeler.ui.history_panel import HistoryPanel
 from labeler.ui.main_window import MainWindow, Panel
 from labeler.ui.mask_panel import MaskPanel
 from labeler.ui.qt_messages import log_qt_messages
@@ -109,6 +110,7 @@ class Program(QObject):
         self.masks = MaskPanel(ws, commands)
         self.region = RegionPanel(ws, commands)
         self.reports = ReportPanel(ws, commands, self.worklist)
+        self.history = HistoryPanel(ws, commands)
         self.status = StatusBar(ws)
         bind_view_commands(ws, commands, self.views)
         left, right = Qt.LeftDockWidgetArea, Qt.RightDockWidgetArea
@@ -123,6 +125,8 @@ class Program(QObject):
                 Panel("masks", "Masks", self.masks, right, 32, self.masks.header),
                 Panel("region", "Region", self.region, right, 24, self.region.header),
                 Panel("reports", DETAILS, self.reports, right, 44, self.reports.header),
+                Panel("history", "History", self.history, right, 30, self.history.header,
+                      "edit.history"),
             ),
         )  # fmt: skip
         self.window.may_close = self._may_close
@@ -294,8 +298,10 @@ class Program(QObject):
 
 
 def _is_showing_task(key: object) -> bool:
-    """Whether a task's result is part of the picture of the open case."""
-    return isinstance(key, tuple) and key[0] in ("case", "regions")
+    """Whether a task's result is part of the picture of the open case, or asks about it."""
+    return isinstance(key, tuple) and (
+        key[0] in ("case", "regions") or key[:2] == ("journal", "begin")
+    )
 
 
 def _warm_up(context: TaskContext) -> None:

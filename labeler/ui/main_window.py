@@ -23,6 +23,7 @@ class Panel:
     """A widget that goes into a dock.
 
     ``share`` is its part of the dock area's height; ``title_bar`` the widget the user drags.
+    A panel with a ``command`` is closed until that is triggered.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Panel:
     area: Qt.DockWidgetArea
     share: int
     title_bar: QWidget
+    command: str = ""
 
 
 class MainWindow(QMainWindow):
@@ -66,6 +68,7 @@ class MainWindow(QMainWindow):
         self.may_close: Callable[[], bool] = lambda: True
         self._panels = panels
         self._docks = {panel.name: self._dock(panel) for panel in panels}
+        self._bind_closed_panels(commands)
         self._fill_menus(commands)
         bar = QToolBar("Tools", self)
         bar.setObjectName("toolBar")
@@ -110,6 +113,15 @@ class MainWindow(QMainWindow):
         dock.setWidget(panel.widget)
         self.addDockWidget(panel.area, dock)
         return dock
+
+    def _bind_closed_panels(self, commands: Commands) -> None:
+        for panel in self._panels:
+            if panel.command:
+                dock = self._docks[panel.name]
+                dock.hide()
+                commands.bind(panel.command, dock.setVisible)
+                shown = commands.action(panel.command).setChecked
+                dock.toggleViewAction().toggled.connect(shown)
 
     def _fill_menus(self, commands: Commands) -> None:
         menus: dict[str, QMenu] = {title: self.menuBar().addMenu(title) for title in MENUS}

@@ -10,12 +10,14 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QAction
 
 from labeler.core.contrast import WINDOW_PRESETS_HU
-from labeler.core.geometry import Plane
+from labeler.core.geometry import FloatArray, Plane
 from labeler.ui.command_table import COMMANDS
 from labeler.ui.commands import Commands
 from labeler.ui.view_grid import ViewGrid
 from labeler.ui.view_tools import next_brush_mm
 from labeler.workflows.adjust_windows import auto_windows, preset_window
+from labeler.workflows.choose_label import next_unused_label, pick_label
+from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.workspace import Workspace
 
 FILL_STEP = 0.1
@@ -24,7 +26,7 @@ TOOL_IDS = tuple(c.id for c in COMMANDS if c.id.startswith("tool.") and c.checka
 
 
 def bind_view_commands(ws: Workspace, commands: Commands, grid: ViewGrid) -> None:
-    """Bind every ``view.*``, ``window.*`` and ``tool.*`` command.
+    """Bind every ``view.*``, ``window.*``, ``tool.*`` and ``label.*`` command.
 
     Checkable actions follow the state, whoever changed it. The arrow keys act only while the
     views have the focus, so that lists keep theirs.
@@ -32,6 +34,7 @@ def bind_view_commands(ws: Workspace, commands: Commands, grid: ViewGrid) -> Non
     _bind_view(ws, commands, grid)
     _bind_windows(ws, commands)
     _bind_tools(ws, commands)
+    _bind_labels(ws, commands, grid)
 
 
 def step_fill(ws: Workspace, step: float) -> None:
@@ -114,3 +117,26 @@ def _bind_tools(ws: Workspace, commands: Commands) -> None:
 
 def _step_brush(ws: Workspace, step: int) -> None:
     ws.selection.set_brush_mm(next_brush_mm(ws.selection.brush_mm, step))
+
+
+def _bind_labels(ws: Workspace, commands: Commands, grid: ViewGrid) -> None:
+    """Bind the choice of the active label; "under the cursor" is where a view last saw it."""
+    hovered: list[FloatArray] = []
+
+    def remember(ras: FloatArray | None) -> None:
+        hovered[:] = [] if ras is None else [ras]
+
+    def attempt(choose: Callable[[], int]) -> None:
+        try:
+            choose()
+        except EditRefused as refusal:
+            grid.refused.emit(str(refusal))
+
+    def pick() -> int:
+        if not hovered:
+            raise EditRefused("Point at a label in a view first")
+        return pick_label(ws, hovered[0])
+
+    ws.views.hovered.connect(remember)
+    commands.bind("label.pick", partial(attempt, pick))
+    commands.bind("label.unused", partial(attempt, partial(next_unused_label, ws)))
