@@ -57,10 +57,10 @@ def read_header(source: Source) -> ImageHeader:
 
         with ByteStream(source) as stream:
             return read_nifti_header(stream).image
-    if kind == "ITK":
-        from labeler.storage.itk_images import read_itk_header
+    if kind == "text header":
+        from labeler.storage.nrrd_metaimage import read_text_image_header
 
-        return read_itk_header(source)
+        return read_text_image_header(source)
     if kind == "PNG":
         from labeler.storage.films import read_png_header
 
@@ -118,10 +118,10 @@ def _read_cold(source: Source, context: ReadContext) -> Volume:
         from labeler.storage.nifti import read_nifti_volume
 
         return read_nifti_volume(source, context)
-    if kind == "ITK":
-        from labeler.storage.itk_images import read_itk_volume
+    if kind == "text header":
+        from labeler.storage.nrrd_metaimage import read_text_image
 
-        return read_itk_volume(source, context)
+        return read_text_image(source, context)
     if kind == "PNG":
         from labeler.storage.films import read_png
 
@@ -151,14 +151,14 @@ def _format_of(path: Path) -> str:
     for kind, is_it in (
         ("DICOM", head[128:] == _DICOM_MAGIC),
         ("PNG", head.startswith(_PNG_MAGIC)),
-        ("ITK", head.startswith(_NRRD_MAGIC)),
+        ("text header", head.startswith(_NRRD_MAGIC)),
         ("NIfTI", head.startswith(_NIFTI_MAGICS)),
     ):
         if is_it:
             return kind
     name = path.name.lower()
     by_name = {".png": "PNG", ".nii": "NIfTI", ".nii.gz": "NIfTI"} | dict.fromkeys(
-        (".nrrd", ".nhdr", ".mha", ".mhd"), "ITK"
+        (".nrrd", ".nhdr", ".mha", ".mhd"), "text header"
     )
     # Slices without a preamble have no magic, and often no suffix either.
     return next((kind for suffix, kind in by_name.items() if name.endswith(suffix)), "DICOM")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -508,6 +509,29 @@ def test_nrrd_and_metaimage_equal_nifti(tmp_path, suffix, is_packed, dtype):
     assert volume.notes == ()
 
 
+@given(
+    st.sampled_from(ORIENTATIONS),
+    st.sampled_from([".nrrd", ".mha"]),
+    st.floats(-0.4, 0.4),
+    st.tuples(*[st.floats(-300, 300)] * 3),
+)
+def test_nrrd_and_metaimage_lie_where_simpleitk_has_them(codes, suffix, angle, origin):
+    image = itk_image()
+    direction = affine_for(codes, (5, 7, 4), (1, 1, 1))[:3, :3]
+    turn = np.array(
+        [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+    )
+    image.SetDirection((turn @ direction).ravel())
+    image.SetOrigin(origin)
+    path = Path(os.environ["CT_LABELER_LOCAL_DIR"]) / f"v{suffix}"
+    path.parent.mkdir(exist_ok=True)
+    sitk.WriteImage(image, str(path))
+    volume = read_volume(path)
+    for ijk in ((0, 0, 0), (4, 6, 3), (1, 2, 3)):
+        lps = np.array(image.TransformIndexToPhysicalPoint(ijk))
+        assert volume.value_at(lps * (-1, -1, 1)) == image.GetPixel(*ijk)
+
+
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
 @pytest.mark.parametrize("is_packed", [False, True])
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.999])
@@ -562,7 +586,11 @@ def test_nrrd_spaces_and_byte_order(tmp_path):
         ({"more": "data file: ../other.raw"}, "not beside it"),
         ({"more": "data file: /etc/passwd"}, "not beside it"),
         ({"more": "data file: missing.raw"}, "not beside it"),
-        ({"sizes": "2 2"}, "damaged"),
+        ({"more": "kinds: vector domain domain"}, "colours or vectors"),
+        ({"sizes": "2 2"}, "2 dimensions"),
+        ({"sizes": "3 2 2 2"}, "4 dimensions"),
+        ({"sizes": "2 2 x"}, "damaged"),
+        ({"sizes": "2 2 0"}, "empty or too large"),
         ({"sizes": "2000 2000 2000"}, "too large"),
         ({"sizes": "1000 1000 1000"}, "is truncated"),
         ({"type": "block"}, "damaged"),
@@ -570,6 +598,41 @@ def test_nrrd_spaces_and_byte_order(tmp_path):
 )
 def test_nrrd_that_cannot_be_read(tmp_path, fields, why):
     assert why in refusal(nrrd(tmp_path / "v.nrrd", bytes(16), **fields))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("TransformMatrix = 1 0 0", "TransformMatrix = 1 0 ", "damaged"),
+        ("TransformMatrix = 1 0 0", "TransformMatrix = 1 0 nan", "not numbers"),
+        ("ElementSpacing = ", "ElementSpacing = 0 0 0\nX = ", "spacing is zero"),
+        ("DimSize = 5 7 4", "DimSize = 5 7", "2 dimensions"),
+        ("DimSize = 5 7 4", "DimSize = 99999 99999 99999", "too large"),
+        ("ElementType = MET_SHORT", "ElementType = MET_NONE", "damaged"),
+        ("ElementType = MET_SHORT", "ElementType = MET_DOUBLE", "is truncated"),
+        ("BinaryData = True", "BinaryData = False", "packed as 'text'"),
+        ("BinaryData = True", "HeaderSize = 7", "skips bytes"),
+        ("ElementDataFile = LOCAL", "ElementDataFile = LIST", "not beside it"),
+        ("ElementDataFile = LOCAL", "ElementDataFile = ../v.raw", "not beside it"),
+        ("ElementDataFile = LOCAL", "Nothing = LOCAL", "no NRRD or MetaImage"),
+    ],
+)
+def test_metaimage_that_cannot_be_read(tmp_path, old, new, why):
+    path = tmp_path / "v.mha"
+    sitk.WriteImage(itk_image(), str(path))
+    data = path.read_bytes()
+    assert old.encode() in data
+    path.write_bytes(data.replace(old.encode(), new.encode()))
+    assert why in refusal(path)
+
+
+def test_without_directions_a_note_says_so(tmp_path):
+    path = tmp_path / "v.mha"
+    sitk.WriteImage(itk_image(), str(path))
+    path.write_bytes(re.sub(rb"TransformMatrix[^\n]*\n", b"", path.read_bytes()))
+    assert "left and right may be swapped" in read_volume(path).notes[0]
+    nrrd(tmp_path / "v.nrrd", bytes(16), space="3D-right-handed")
+    assert "left and right may be swapped" in read_volume(tmp_path / "v.nrrd").notes[0]
 
 
 def test_colours_are_no_volume(tmp_path):
