@@ -119,9 +119,32 @@ def start(qtbot, qapp):
         qtbot.waitExposed(program.window)
         return User(program, qtbot)
 
+    watch = DialogWatch()
     yield begin
+    watch.stop()
     for program in programs:
         stop(program)
+    assert watch.unanswered == [], "the user did not expect these questions"
+
+
+class DialogWatch(QTimer):
+    """Closes a question that nobody answers: a test must fail, not wait for ever."""
+
+    PATIENCE = 20
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unanswered: list[str] = []
+        self._seen: tuple[QWidget | None, int] = (None, 0)
+        self.timeout.connect(self._look)
+        self.start(1000)
+
+    def _look(self) -> None:
+        box, times = QApplication.activeModalWidget(), self._seen[1] + 1
+        self._seen = (box, times if box is not None and box is self._seen[0] else 0)
+        if box is not None and self._seen[1] >= self.PATIENCE:
+            self.unanswered.append(box.objectName() or type(box).__name__)
+            box.close()
 
 
 def stop(program: Program) -> None:

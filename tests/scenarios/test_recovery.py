@@ -119,7 +119,7 @@ def test_both_can_be_kept(user, cohort):
     user.answer("Keep both")
     user.click_case("LV-1")
     user.wait(lambda: (cohort / "masks" / "LV-1" / "draft recovered.nii.gz").exists())
-    user.wait(user.program.has_settled)
+    user.wait(lambda: not user.session.is_dirty and user.program.has_settled())
     draft = np.asanyarray(nib.load(cohort / "masks" / "LV-1" / "draft.nii.gz").dataobj)
     np.testing.assert_array_equal(draft, saved)
     recovered = user.session.masks["draft recovered"].mask.array
