@@ -18,6 +18,9 @@ START = "As opened"
 #: Steps listed at most, the newest: nobody reads thousands.
 MAX_ROWS = 500
 
+#: Room for about six steps, for 13 px text.
+MIN_LIST_PX = 132
+
 
 class HistoryPanel(QWidget):
     """Steps from the oldest to the newest; a click goes to the state after that step.
@@ -46,11 +49,15 @@ class HistoryPanel(QWidget):
         self._list.setUniformItemSizes(True)
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
         self._list.setTextElideMode(Qt.ElideRight)
+        self._list.setMinimumHeight(style.scaled(MIN_LIST_PX))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.header)
-        layout.addWidget(self._list, 1)
+        rows = QVBoxLayout()
+        rows.setContentsMargins(*(style.scaled(px) for px in (6, 0, 6, 4)))
+        rows.addWidget(self._list)
+        layout.addLayout(rows, 1)
         self._list.clicked.connect(self._go)
         self._list.activated.connect(self._go)
         ws.session.history_changed.connect(self._show_steps)

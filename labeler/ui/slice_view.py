@@ -14,15 +14,7 @@ from PyQt5.QtGui import (
     QShowEvent,
     QWheelEvent,
 )
-from PyQt5.QtWidgets import (
-    QAbstractSpinBox,
-    QApplication,
-    QComboBox,
-    QLineEdit,
-    QPlainTextEdit,
-    QTextEdit,
-    QWidget,
-)
+from PyQt5.QtWidgets import QWidget
 
 from labeler.core.geometry import FloatArray, Grid, Plane
 from labeler.core.mask import Box
@@ -33,16 +25,13 @@ from labeler.ui.commands import Commands
 from labeler.ui.region_slider import RegionSlider
 from labeler.ui.view_header import ViewHeader
 from labeler.ui.view_image import Picture, ViewImage, covered_rect
-from labeler.ui.view_mouse import ViewMouse
+from labeler.ui.view_mouse import ViewMouse, is_typing
 from labeler.ui.view_overlay import paint_overlay
 from labeler.ui.view_scene import ViewScene
 from labeler.ui.view_texts import compose_overlay, slice_text
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.shift_phase import shift_phase
 from labeler.workflows.workspace import Workspace
-
-#: Widgets in which somebody may be typing: a view does not take the keys away from them.
-_TYPING = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox)
 
 
 class SliceView(QWidget):
@@ -215,7 +204,7 @@ class SliceView(QWidget):
         super().focusOutEvent(event)
 
     def enterEvent(self, event: QEvent) -> None:
-        if not isinstance(QApplication.focusWidget(), _TYPING):
+        if not is_typing():
             self.setFocus(Qt.MouseFocusReason)
         self._show_cursor()
 

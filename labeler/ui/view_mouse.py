@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from PyQt5.QtCore import QPointF, Qt
 from PyQt5.QtGui import QKeyEvent, QMouseEvent, QPainter, QWheelEvent
+from PyQt5.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QTextEdit,
+)
 
+from labeler.ui.tool_set import make_tools
 from labeler.ui.view_gestures import Canvas, Gesture, PanDrag, ShiftDrag, WindowDrag, ZoomDrag
-from labeler.ui.view_tools import Tool, make_tools, next_brush_mm
+from labeler.ui.view_tools import Tool, next_brush_mm
 
 #: Wheel units (eighths of a degree) of one notch.
 NOTCH = 120
@@ -15,6 +24,9 @@ NOTCH = 120
 ZOOM_DOUBLING_NOTCHES = 4.0
 
 FAST_SLICES = 5
+
+#: Widgets in which somebody may be typing: a view does not take the keys away from them.
+_TYPING = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox)
 
 
 class ViewMouse:
@@ -194,3 +206,8 @@ class ViewMouse:
     def _refuse_to_scroll(self) -> None:
         if self._gesture is None:
             self._canvas.refuse("Close the outline first (Enter), or give it up (Esc)")
+
+
+def is_typing() -> bool:
+    """Whether the keys go to a field of text or numbers."""
+    return isinstance(QApplication.focusWidget(), _TYPING)

@@ -111,13 +111,17 @@ class ContourTool(Tool):
 
     cursor = Qt.CrossCursor
     paints = True
+    #: Whether a drag draws; corner by corner it always goes.
+    draws_freehand = True
 
     def __init__(self, canvas: Canvas, *, erases: bool = False) -> None:
         super().__init__(canvas)
         self._always_erases = erases
         self._erase = erases
         self._points_ras: list[FloatArray] = []
+        #: Numbers of the points that are corners, and of the first on the way to each.
         self._corners: list[int] = []
+        self._starts: list[int] = []
         self._press_pos: QPointF | None = None
         self._is_freehand = False
 
@@ -130,21 +134,24 @@ class ContourTool(Tool):
             if erase or self._is_near_start(pos):
                 self._close()
                 return
-        elif self.try_edit(lambda: drawing_target(self.canvas.ws)):
+        elif self.try_edit(lambda: self.check_start(pos)):
             self._erase = erase or self._always_erases
         else:
             return  # said before the work of drawing, not after it
         self._press_pos = pos
         self._is_freehand = False
-        self._corners.append(len(self._points_ras))
-        self._points_ras.append(self.canvas.ras_at(pos))
+        way = self.way_to(self.canvas.ras_at(pos))
+        self._starts.append(len(self._points_ras))
+        self._corners.append(len(self._points_ras) + len(way) - 1)
+        self._points_ras += way
+        self.corner_set()
         self.canvas.update()
 
     def move(self, pos: QPointF) -> None:
         self.hover_pos = pos
         if self._press_pos is None or not self.is_busy:
             return
-        if QLineF(self._press_pos, pos).length() > CLICK_PX:
+        if self.draws_freehand and QLineF(self._press_pos, pos).length() > CLICK_PX:
             self._is_freehand = True
         if self._is_freehand and self._distance_px(self._points_ras[-1], pos) >= STEP_PX:
             self._points_ras.append(self.canvas.ras_at(pos))
@@ -171,13 +178,15 @@ class ContourTool(Tool):
             self._close()
             return True
         if self.is_busy and key == Qt.Key_Backspace:
-            del self._points_ras[self._corners.pop() :]
+            self._corners.pop()
+            del self._points_ras[self._starts.pop() :]
+            self.corner_set()
             self.canvas.update()
             return True
         return super().key(key)
 
     def cancel(self) -> None:
-        self._points_ras, self._corners = [], []
+        self._points_ras, self._corners, self._starts = [], [], []
         self._press_pos = None
         self.canvas.update()
 
@@ -190,14 +199,15 @@ class ContourTool(Tool):
             path.lineTo(point)
         closing = [points[-1], points[0]]
         if self._press_pos is None and self.hover_pos is not None:
-            closing.insert(1, self.hover_pos)
+            way = self.way_to(self.canvas.ras_at(self.hover_pos))
+            closing[1:1] = [self.canvas.pos_of(ras) for ras in way]
         painter.setRenderHint(QPainter.Antialiasing)
         painter.setBrush(Qt.NoBrush)
         colour = QColor(BRIGHT) if self._erase else self.colour()
-        for pen in _halo_pens(colour):
+        for pen in halo_pens(colour):
             painter.setPen(pen)
             painter.drawPath(path)
-        for pen in _halo_pens(colour):
+        for pen in halo_pens(colour):
             pen.setStyle(Qt.DashLine)
             painter.setPen(pen)
             painter.drawPolyline(*closing)
@@ -208,8 +218,32 @@ class ContourTool(Tool):
             corner = points[index]
             painter.drawRect(QRectF(corner.x() - half, corner.y() - half, 2 * half, 2 * half))
 
+    def check_start(self, pos: QPointF) -> None:
+        """Get ready for a new outline.
+
+        Raises
+        ------
+        EditRefused
+            When nothing can be drawn.
+        """
+        drawing_target(self.canvas.ws)
+
+    def way_to(self, ras: FloatArray) -> list[FloatArray]:
+        """Points from the last corner, which is left out, to a new one at ``ras``."""
+        return [ras]
+
+    def corner_set(self) -> None:
+        """A corner was added, or the last one taken back."""
+
+    @property
+    def last_corner_ras(self) -> FloatArray | None:
+        """RAS mm of the corner that the next way begins at."""
+        return self._points_ras[-1] if self._points_ras else None
+
     def _close(self) -> None:
         points_ras, erase = self._points_ras, self._erase
+        if len(points_ras) >= MIN_POINTS:
+            points_ras = [*points_ras, *self.way_to(points_ras[0])[:-1]]
         self.cancel()
         if len(points_ras) >= MIN_POINTS:
             ws, plane = self.canvas.ws, self.canvas.plane
@@ -289,7 +323,7 @@ class BrushTool(Tool):
         radius_px = self._radius_px
         painter.setRenderHint(QPainter.Antialiasing)
         painter.setBrush(Qt.NoBrush)
-        for pen in _halo_pens(QColor(BRIGHT) if self._always_erases else self.colour()):
+        for pen in halo_pens(QColor(BRIGHT) if self._always_erases else self.colour()):
             painter.setPen(pen)
             painter.drawEllipse(self.hover_pos, radius_px, radius_px)
 
@@ -308,18 +342,6 @@ class FillTool(Tool):
         return True
 
 
-def make_tools(canvas: Canvas) -> dict[str, Tool]:
-    """Make one of each tool for a view, by command id."""
-    return {
-        "tool.navigate": NavigateTool(canvas),
-        "tool.contour": ContourTool(canvas),
-        "tool.contour_erase": ContourTool(canvas, erases=True),
-        "tool.brush": BrushTool(canvas),
-        "tool.eraser": BrushTool(canvas, erases=True),
-        "tool.fill": FillTool(canvas),
-    }
-
-
-def _halo_pens(colour: QColor) -> tuple[QPen, QPen]:
+def halo_pens(colour: QColor) -> tuple[QPen, QPen]:
     """A dark line below a coloured one: visible on white bone and on black air."""
     return QPen(QColor(0, 0, 0, 130), HALO_PX), QPen(colour, LINE_PX)

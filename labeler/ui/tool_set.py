@@ -1,0 +1,18 @@
+"""The tools of a view, one of each."""
+
+from __future__ import annotations
+
+from labeler.ui.view_gestures import Canvas
+from labeler.ui.view_tools import BrushTool, ContourTool, FillTool, NavigateTool, Tool
+
+
+def make_tools(canvas: Canvas) -> dict[str, Tool]:
+    """Make one of each tool for a view, by command id."""
+    return {
+        "tool.navigate": NavigateTool(canvas),
+        "tool.contour": ContourTool(canvas),
+        "tool.contour_erase": ContourTool(canvas, erases=True),
+        "tool.brush": BrushTool(canvas),
+        "tool.eraser": BrushTool(canvas, erases=True),
+        "tool.fill": FillTool(canvas),
+    }
