@@ -1,8 +1,9 @@
 """Nothing is lost between saves: every edit goes to the case's journal as it is made.
 
-The journal lies in the user's local folder, not beside the masks. It is written by one thread of
-its own, in order. When a case is opened whose journal holds edits that its files do not, the user
-is asked whether to restore them.
+The journal lies in the user's local folder, not beside the masks. One thread of its own reads and
+writes it, in order: a disk that is busy may take a second for what usually takes a millisecond.
+When a case is opened whose journal holds edits that its files do not, the user is asked whether
+to restore them.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import datetime
 import itertools
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from PyQt5.QtCore import QObject, pyqtSignal
@@ -32,6 +35,9 @@ from labeler.workflows.add_mask import free_name
 log = logging.getLogger(__name__)
 
 ACTS = {"edit": Act.DO, "undo": Act.UNDO, "redo": Act.REDO}
+
+#: How long a save waits for a journal that is being made before it fails.
+_PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,73 @@ def find_unsaved(case: Case, digests: Mapping[str, str]) -> Unsaved | None:
     return Unsaved(recovery, datetime.datetime.fromtimestamp(written_s))
 
 
+class _Writer:
+    """The journal of one case; used in the thread that writes, but for :meth:`mark`.
+
+    Edits that come before there is a file are kept and go into it first.
+    """
+
+    def __init__(self) -> None:
+        self._journal: Journal | None = None
+        self._early: list[tuple[Edit, Act]] | None = []
+        self._is_settled = threading.Event()
+
+    def expect(self) -> None:
+        """Let :meth:`mark` wait for :meth:`open`, which follows."""
+        self._is_settled.clear()
+
+    def settle(self) -> None:
+        """Let :meth:`mark` go on without a journal, as long as there is none."""
+        self._is_settled.set()
+
+    def open(
+        self, path: Path, case_id: str, bases: Mapping[str, MaskState], acts: list[tuple[Edit, Act]]
+    ) -> None:
+        """Start a new journal that holds ``acts`` from the beginning.
+
+        Raises
+        ------
+        SaveError
+            When it cannot be written; nothing is kept then.
+        """
+        early, self._early = self._early or [], None
+        try:
+            journal = Journal.create(path.with_suffix(".new"), case_id, bases)
+            for edit, act in [*acts, *early]:
+                journal.append(edit, act)
+            journal.take_place_of(path)
+            self._journal = journal
+        finally:
+            self._is_settled.set()
+
+    def append(self, edit: Edit, act: Act) -> None:
+        if self._journal is not None:
+            self._journal.append(edit, act)
+        elif self._early is not None:
+            self._early.append((edit, act))
+
+    def restart(self, bases: Mapping[str, MaskState]) -> None:
+        if self._journal is not None:
+            self._journal.restart(bases)
+
+    def discard(self) -> None:
+        if self._journal is not None:
+            self._journal.discard()
+
+    def mark(self, mask: str, state: MaskState) -> None:
+        """Note what a mask's file is about to be; may be called from any thread.
+
+        Raises
+        ------
+        SaveError
+            When that could not be noted.
+        """
+        if not self._is_settled.wait(_PATIENCE_S):
+            raise SaveError("The journal cannot be written: the disk does not answer.")
+        if self._journal is not None:
+            self._journal.mark_saved(mask, state)
+
+
 class JournalKeeper(QObject):
     """Writes the journal of the open case.
 
@@ -97,30 +170,23 @@ class JournalKeeper(QObject):
         super().__init__(parent)
         self._session = session
         self._tasks = tasks
-        self._journal: Journal | None = None
+        self._writer: _Writer | None = None
         self._unsaved: Unsaved | None = None
-        self._has_begun = False
         self._numbers = itertools.count()
         session.changed.connect(self._changed)
 
     def begin(self) -> None:
         """Start with the open case; call when its masks are read (further calls do nothing)."""
         case = self._session.case
-        if case is None or self._session.read_only_reason or self._has_begun:
+        if case is None or self._session.read_only_reason or self._writer is not None:
             return
-        self._has_begun = True
-        on_disk = states_on_disk(self._session.masks)
-        digests = {name: state.digest for name, state in on_disk.items()}
-        try:
-            self._unsaved = find_unsaved(case, digests)
-        except (ImageError, OSError) as error:
-            log.warning("journal of %s: %s", case_file_name(case.id), error)
-            put_aside(journal_path(case.mask_root, case.id))
-            self._session.add_problem("journal", f"Unsaved edits cannot be restored: {error}")
-        if self._unsaved is None:
-            self._create(())
-        else:
-            self.unsaved_found.emit(self._unsaved)
+        self._writer = writer = _Writer()
+        self._tasks.submit(
+            "journal", ("journal", "begin", next(self._numbers)),
+            _begin, writer, case, states_on_disk(self._session.masks),
+            received=partial(self._session.add_problem, "journal"),
+            done=partial(self._looked, writer), failed=self._not_kept,
+        )  # fmt: skip
 
     def restore(self) -> None:
         """Bring the edits of the earlier run back, as edits that can be undone."""
@@ -156,17 +222,14 @@ class JournalKeeper(QObject):
 
     def end(self) -> None:
         """Remove the journal of a case that was left; its edits are saved or not wanted."""
-        journal, self._journal, self._unsaved = self._journal, None, None
-        self._has_begun = False
-        if journal is not None:
-            self._submit(journal.discard)
+        writer, self._writer, self._unsaved = self._writer, None, None
+        if writer is not None:
+            self._submit(writer.discard)
 
     def saved(self) -> None:
         """Drop what is on disk now, when that is everything."""
-        journal = self._journal
-        if journal is not None and not self._session.is_dirty:
-            bases = states_on_disk(self._session.masks)
-            self._submit(lambda: journal.restart(bases))
+        if self._writer is not None and not self._session.is_dirty:
+            self._submit(partial(self._writer.restart, states_on_disk(self._session.masks)))
 
     def mark(self, mask: str, fingerprint: Fingerprint, revision: int) -> None:
         """Note that a mask's file is about to be replaced; may be called from any thread.
@@ -176,9 +239,14 @@ class JournalKeeper(QObject):
         SaveError
             When that could not be noted; the file must not be replaced then.
         """
-        journal = self._journal
-        if journal is not None:
-            journal.mark_saved(mask, MaskState(fingerprint.digest, revision))
+        writer = self._writer
+        if writer is not None:
+            writer.mark(mask, MaskState(fingerprint.digest, revision))
+
+    def _looked(self, writer: _Writer, unsaved: Unsaved | None) -> None:
+        if unsaved is not None and writer is self._writer:
+            self._unsaved = unsaved
+            self.unsaved_found.emit(unsaved)
 
     def _take_unsaved(self) -> Unsaved | None:
         unsaved, self._unsaved = self._unsaved, None
@@ -200,31 +268,34 @@ class JournalKeeper(QObject):
 
     def _create(self, entries: tuple[JournalEntry, ...]) -> None:
         """Start a new journal that holds ``entries`` from the beginning."""
-        case = self._session.case
+        case, writer = self._session.case, self._writer
         assert case is not None
-        path = journal_path(case.mask_root, case.id)
-        bases = states_on_disk(self._session.masks)
-        try:
-            self._journal = Journal.create(path.with_suffix(".new"), case.id, bases)
-            for entry in entries:
-                self._journal.append(entry.edit, entry.act)
-            self._journal.take_place_of(path)
-        except SaveError as error:
-            self._journal = None
-            self.failed.emit(f"Edits are kept in memory only until they are saved. {error}")
+        assert writer is not None
+        path, bases = journal_path(case.mask_root, case.id), states_on_disk(self._session.masks)
+        writer.expect()
+        self._submit(
+            partial(writer.open, path, case.id, bases, [(e.edit, e.act) for e in entries]),
+            self._not_kept,
+        )
 
     def _changed(self, change: Change) -> None:
-        journal, edit, act = self._journal, change.edit, ACTS.get(change.origin)
-        if journal is not None and edit is not None and act is not None:
-            self._submit(lambda: journal.append(edit, act))
+        edit, act = change.edit, ACTS.get(change.origin)
+        if self._writer is not None and edit is not None and act is not None:
+            self._submit(partial(self._writer.append, edit, act))
 
-    def _submit(self, write: Callable[[], None]) -> None:
+    def _submit(
+        self, write: Callable[[], None], failed: Callable[[Exception], None] | None = None
+    ) -> None:
         self._tasks.submit(
-            "journal", ("journal", next(self._numbers)), _call, write, failed=self._failed
-        )
+            "journal", ("journal", next(self._numbers)), _call, write,
+            failed=failed or self._failed,
+        )  # fmt: skip
 
     def _failed(self, error: Exception) -> None:
         self.failed.emit(f"The last edit is in memory only: {error} Save soon.")
+
+    def _not_kept(self, error: Exception) -> None:
+        self.failed.emit(f"Edits are kept in memory only until they are saved. {error}")
 
 
 def replay(session: Session, entry: JournalEntry) -> None:
@@ -283,6 +354,25 @@ def states_on_disk(masks: Mapping[str, MaskEntry]) -> dict[str, MaskState]:
         for name, entry in masks.items()
         if entry.file is not None and entry.file.fingerprint is not None
     }
+
+
+def _begin(
+    context: TaskContext, writer: _Writer, case: Case, bases: Mapping[str, MaskState]
+) -> Unsaved | None:
+    """Look for edits of an earlier run; start a new journal when there are none."""
+    path = journal_path(case.mask_root, case.id)
+    unsaved = None
+    try:
+        unsaved = find_unsaved(case, {name: state.digest for name, state in bases.items()})
+    except (ImageError, OSError) as error:
+        log.warning("journal of %s: %s", case_file_name(case.id), error)
+        put_aside(path)
+        context.send(f"Unsaved edits cannot be restored: {error}")
+    if unsaved is None:
+        writer.open(path, case.id, bases, [])
+    else:
+        writer.settle()
+    return unsaved
 
 
 def _call(context: TaskContext, write: Callable[[], None]) -> None:

@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from labeler.workflows.keep_journal import journal_path
+from labeler.storage.journal import Journal, read_journal
+from labeler.storage.unsaved import journal_path
 from tests.cases_on_disk import labels_ijk, write_case, write_image
 from tests.scenarios.painter import paint
 
@@ -138,6 +140,25 @@ def test_edits_of_a_mask_that_somebody_changed_are_kept_aside(user, cohort):
     mask = user.session.masks["draft"].mask
     np.testing.assert_array_equal(mask.axis_order.to_file(mask.array), other)
     assert list(path.parent.glob("*.unused"))
+
+
+def test_a_disk_that_hangs_holds_up_neither_the_window_nor_loses_an_edit(user, cohort, monkeypatch):
+    create, disk_answers = Journal.create, threading.Event()
+
+    def slow_create(*args):
+        assert disk_answers.wait(20)
+        return create(*args)
+
+    monkeypatch.setattr(Journal, "create", slow_create)
+    user.open(cohort)
+    user.click_case("LV-1", settle=False)
+    user.wait(lambda: "draft" in user.session.masks and not user.program.opener.is_loading)
+    paint(user.program.ws, 1)
+    assert user.session.is_dirty
+    disk_answers.set()
+    user.wait(lambda: not user.program.ws.tasks.is_pending_where(_is_journal))
+    (record,) = read_journal(journal_path(cohort / "masks", "LV-1")).records
+    assert record.edit.name == user.session.history.undo_name
 
 
 def _is_journal(key: object) -> bool:
