@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+from functools import partial
 
 import pytest
 
@@ -125,3 +128,18 @@ def test_nothing_is_run_after_shutdown(qapp):
     tasks.submit("io", "a", lambda context: ran.append(1))
     assert tasks.pending_count == 0
     assert not ran
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no niceness elsewhere")
+def test_background_threads_let_the_window_go_first(tasks, qtbot):
+    found = {}
+
+    def niceness(context):
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    for lane in ("io", "compute", "journal"):
+        tasks.submit(lane, lane, niceness, done=partial(found.__setitem__, lane))
+    qtbot.waitUntil(lambda: len(found) == 3)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert found["journal"] == own
+    assert found["io"] == found["compute"] == min(19, own + 5)
