@@ -81,8 +81,10 @@ class MaskNameDialog(Dialog):
         text: str,
         suggestion: str,
         parent: QWidget | None = None,
+        *,
+        ok: str = "Add mask",
     ) -> None:
-        super().__init__("maskNameDialog", title, "Add mask", parent)
+        super().__init__("maskNameDialog", title, ok, parent)
         self._ws = ws
         self.add_text(text)
         self._field = QLineEdit(free_name(suggestion, ws.session.masks), self)
@@ -132,10 +134,16 @@ def choose_mask(title: str, names: Iterable[str], parent: QWidget) -> str | None
 
 
 def ask_mask_name(
-    ws: Workspace, title: str, text: str, suggestion: str, parent: QWidget
+    ws: Workspace,
+    title: str,
+    text: str,
+    suggestion: str,
+    parent: QWidget,
+    *,
+    ok: str = "Add mask",
 ) -> str | None:
     """Ask for the name of a new mask."""
-    dialog = MaskNameDialog(ws, title, text, suggestion, parent)
+    dialog = MaskNameDialog(ws, title, text, suggestion, parent, ok=ok)
     try:
         return dialog.name if dialog.exec_() == QDialog.Accepted else None
     finally:

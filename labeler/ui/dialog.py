@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt
+from PyQt5.QtGui import QShowEvent
 from PyQt5.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from labeler.ui import style
@@ -41,6 +42,7 @@ class Dialog(QDialog):
             self._buttons.accepted.connect(self.accept)
         no = self._buttons.addButton("Cancel" if ok else "Close", QDialogButtonBox.RejectRole)
         no.setObjectName(f"{name}.cancel")
+        no.setAutoDefault(False)  # else it looks like the default while OK is disabled
         no.setToolTip("Close without changing anything  (Esc)" if ok else "Close  (Esc)")
         self._buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
@@ -48,6 +50,13 @@ class Dialog(QDialog):
         layout.setSpacing(style.scaled(12))
         layout.addLayout(self.content, 1)
         layout.addWidget(self._buttons)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Begin with what is to be filled in, not with the buttons, which were made first."""
+        super().showEvent(event)
+        if self.focusWidget() is None:
+            self._buttons.buttons()[-1].setFocus()
+            self.focusNextChild()
 
     def add_text(self, text: str, *, role: str = "dim") -> QLabel:
         """Add a sentence; ``role`` is a colour property of the style sheet."""

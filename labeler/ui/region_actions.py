@@ -159,7 +159,9 @@ class RegionActions(QObject):
     def save_copy(self, source: str, text: str) -> None:
         """Ask for a name and save a mask under it."""
         suggestion = free_name(f"{source} copy", self._ws.session.masks)
-        name = ask_mask_name(self._ws, "Save mask as copy", text, suggestion, self._window)
+        name = ask_mask_name(
+            self._ws, "Save mask as copy", text, suggestion, self._window, ok="Save copy"
+        )
         if name:
             self._saver.save_copy(source, name)
 

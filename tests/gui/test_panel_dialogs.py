@@ -63,6 +63,17 @@ def fill(dialog: QDialog, name: str, text: str) -> None:
     QTest.keyClicks(field, text)
 
 
+def test_dialogs_begin_with_what_is_to_be_filled_in(qtbot, ws, tmp_path):
+    dialog = show(qtbot, OpenDialog(ws, None))
+    assert dialog.focusWidget().objectName() == "imageRoot"
+    assert not dialog.findChild(QPushButton, "openDialog.cancel").isDefault()
+    open_case(ws, tmp_path)
+    name = show(qtbot, MaskNameDialog(ws, "Copy", "A copy.", "draft copy", ok="Save copy"))
+    assert name.focusWidget().objectName() == "maskName"
+    assert name.focusWidget().selectedText() == "draft copy"
+    assert ok(name).text() == "Save copy"
+
+
 # --- open
 
 
