@@ -15,13 +15,30 @@ class RegionRef:
     region_id: int
 
 
+@dataclass(frozen=True)
+class EditLimits:
+    """Where drawing may change a mask.
+
+    Attributes
+    ----------
+    inside
+        Only voxels of this label are overwritten, and what is erased becomes it again; ``None``
+        for no such limit.
+    hu
+        Only where a phase is within a range: its name, lowest and highest HU (both belong to it).
+    """
+
+    inside: int | None = None
+    hu: tuple[str, float, float] | None = None
+
+
 class Selection(QObject):
     """Lives beside :class:`~labeler.state.session.Session`; reset when a case is opened.
 
     Signals
     -------
     changed
-        Active mask, active label, locks or brush size changed.
+        Active mask, active label, locks, limits, size or form of the brush changed.
     region_selected
         A :class:`RegionRef`, or ``None``.
     tool_changed
@@ -40,9 +57,12 @@ class Selection(QObject):
         self.locked: dict[str, frozenset[int]] = {}
         self.tool = "tool.navigate"
         self.brush_mm = brush_mm
+        self.brush_is_ball = False
+        self.brush_is_smart = False
+        self.limits = EditLimits()
 
     def reset(self) -> None:
-        """Forget masks, region and locks of the closed case; tool, label and brush stay."""
+        """Forget masks, region and locks of the closed case; the rest stays."""
         self.mask = None
         self.locked = {}
         self.changed.emit()
@@ -64,6 +84,20 @@ class Selection(QObject):
         diameter_mm = min(200.0, max(0.5, diameter_mm))
         if diameter_mm != self.brush_mm:
             self.brush_mm = diameter_mm
+            self.changed.emit()
+
+    def set_brush_form(self, *, ball: bool | None = None, smart: bool | None = None) -> None:
+        """Choose a ball or a disc, and whether it keeps to values like where a stroke begins."""
+        before = self.brush_is_ball, self.brush_is_smart
+        self.brush_is_ball = self.brush_is_ball if ball is None else ball
+        self.brush_is_smart = self.brush_is_smart if smart is None else smart
+        if before != (self.brush_is_ball, self.brush_is_smart):
+            self.changed.emit()
+
+    def set_limits(self, limits: EditLimits) -> None:
+        """Choose where drawing may change a mask; stays for the next case."""
+        if limits != self.limits:
+            self.limits = limits
             self.changed.emit()
 
     def set_tool(self, tool: str) -> None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import numpy.typing as npt
 
-from labeler.core.brushes import DiscBrush
+from labeler.core.brushes import BallBrush, Brush, DiscBrush, SmartBrush
 from labeler.core.edits import Edit
 from labeler.core.geometry import FloatArray, Plane
 from labeler.core.mask import Mask, Patch
-from labeler.core.painting import Constraint, PaintingError, StrokeBuilder, fill_area
+from labeler.core.painting import PaintingError, StrokeBuilder, fill_area
 from labeler.core.painting import paint_polygon as polygon_patch
 from labeler.core.region_edits import RegionVoxels, copy_region, move_region
 from labeler.core.region_edits import relabel_region as relabel_patch
@@ -25,11 +24,13 @@ from labeler.workflows.add_mask import copy_mask, new_mask
 from labeler.workflows.edit_rules import (
     EditRefused,
     drawing_target,
+    ink_of,
     label_name,
     lock_of,
     refuse_locked,
     refuse_read_only,
 )
+from labeler.workflows.mask_places import points_on_mask, values_on_mask
 from labeler.workflows.workspace import Workspace
 
 __all__ = [
@@ -65,9 +66,9 @@ def paint_polygon(
         See :func:`~labeler.workflows.edit_rules.drawing_target`; also when nothing would change.
     """
     mask = drawing_target(ws)
-    label, constraint = _ink(ws, mask, erase)
-    points = _on_mask(ws, mask, np.asarray(points_ras, dtype=np.float64))
-    patch = polygon_patch(mask, plane, points, label, constraint)
+    ink = ink_of(ws, mask, erase=erase)
+    points = points_on_mask(ws, mask, points_ras)
+    patch = polygon_patch(mask, plane, points, ink.label, ink.constraint)
     name = label_name(ws.session, ws.selection.label)
     if patch is None:
         raise EditRefused(f"Nothing to {'erase' if erase else 'add to'} {name} in this outline")
@@ -84,9 +85,9 @@ def fill_at(ws: Workspace, plane: Plane, ras: npt.ArrayLike, *, erase: bool = Fa
         closed or is what it should become already.
     """
     mask = drawing_target(ws)
-    label, constraint = _ink(ws, mask, erase)
+    ink, at = ink_of(ws, mask, erase=erase), points_on_mask(ws, mask, ras)
     try:
-        patch = fill_area(mask, plane, _on_mask(ws, mask, ras), label, constraint)
+        patch = fill_area(mask, plane, at, ink.label, ink.constraint)
     except PaintingError as error:
         raise EditRefused(str(error)) from error
     name = label_name(ws.session, ws.selection.label)
@@ -96,7 +97,7 @@ def fill_at(ws: Workspace, plane: Plane, ras: npt.ArrayLike, *, erase: bool = Fa
 
 
 class BrushStroke:
-    """A stroke of the round brush: the mask changes at each point, the whole is one edit.
+    """A stroke of the brush: the mask changes at each point, the whole is one edit.
 
     Parameters
     ----------
@@ -104,28 +105,45 @@ class BrushStroke:
         Plane that is painted in; the first point chooses the slice.
     erase
         Take the active label away instead of adding it.
+    ball
+        Paint a ball, on all slices it reaches, instead of a disc.
+    similar_phase
+        Paint only what looks in this phase like the place where the stroke began.
 
     Raises
     ------
     EditRefused
-        See :func:`~labeler.workflows.edit_rules.drawing_target`.
+        See :func:`~labeler.workflows.edit_rules.drawing_target`; also when the phase is not read.
     """
 
-    def __init__(self, ws: Workspace, plane: Plane, erase: bool = False) -> None:
+    def __init__(
+        self,
+        ws: Workspace,
+        plane: Plane,
+        erase: bool = False,
+        *,
+        ball: bool = False,
+        similar_phase: str | None = None,
+    ) -> None:
         self._ws = ws
         self._mask = drawing_target(ws)
         verb = "Erase" if erase else "Brush"
         self._name = f"{verb} {label_name(ws.session, ws.selection.label)}"
-        label, constraint = _ink(ws, self._mask, erase)
-        radius_mm = ws.selection.brush_mm / 2
-        brush = DiscBrush(self._mask.grid, plane, radius_mm)
-        self._builder = StrokeBuilder(self._mask, brush, label, constraint)
+        ink = ink_of(ws, self._mask, erase=erase)
+        grid, radius_mm = self._mask.grid, ws.selection.brush_mm / 2
+        brush: Brush = BallBrush(grid, radius_mm) if ball else DiscBrush(grid, plane, radius_mm)
+        if similar_phase is not None:
+            values = values_on_mask(ws, self._mask, similar_phase)
+            if values is None:
+                raise EditRefused(f"{similar_phase} is not read yet")
+            brush = SmartBrush(brush, grid, values)
+        self._builder = StrokeBuilder(self._mask, brush, ink.label, ink.constraint)
 
     def move_to(self, ras: npt.ArrayLike) -> None:
         """Paint from the last point to this one, RAS mm as shown."""
         if self._is_orphan:
             return
-        patch = self._builder.move_to(_on_mask(self._ws, self._mask, ras))
+        patch = self._builder.move_to(points_on_mask(self._ws, self._mask, ras))
         if patch is not None:
             self._ws.session.apply_live(patch)
 
@@ -223,21 +241,6 @@ def undo(ws: Workspace) -> Edit | None:
 def redo(ws: Workspace) -> Edit | None:
     """Bring the last undone edit back; returns it."""
     return ws.session.redo()
-
-
-def _ink(ws: Workspace, mask: Mask, erase: bool) -> tuple[int, Constraint]:
-    """Label that is written and what it may overwrite."""
-    active = ws.selection.label
-    if erase:
-        return 0, lock_of(ws, mask.name, frozenset({active}))
-    return active, lock_of(ws, mask.name)
-
-
-def _on_mask(ws: Workspace, mask: Mask, ras: npt.ArrayLike) -> FloatArray:
-    """Move points from where the mask is shown to where its file places it."""
-    shown = placed_mask_grid(ws.session, mask.name)
-    offset = shown.affine[:3, 3] - mask.grid.affine[:3, 3]
-    return np.asarray(ras, dtype=np.float64) - offset
 
 
 def _placed(ws: Workspace, mask: Mask) -> Mask:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from labeler.core.mask import Mask
-from labeler.core.painting import Constraint
+from labeler.core.painting import Constraint, HuLimit
 from labeler.state.session import Session
+from labeler.workflows.mask_places import values_on_mask
 from labeler.workflows.workspace import Workspace
 
 
@@ -65,6 +68,53 @@ def refuse_locked(ws: Workspace, mask: str, label: int) -> None:
 def lock_of(ws: Workspace, mask: str, only: frozenset[int] | None = None) -> Constraint:
     """What an edit of a mask may touch: no locked label, and nothing but ``only``."""
     return Constraint(locked=ws.selection.locked.get(mask, frozenset()), only=only)
+
+
+@dataclass(frozen=True)
+class Ink:
+    """What drawing writes and where it may.
+
+    Attributes
+    ----------
+    label
+        Label of the voxels that are drawn; 0 erases.
+    ground
+        Label of voxels that cease to belong to the active one.
+    constraint
+        What may be overwritten.
+    """
+
+    label: int
+    ground: int
+    constraint: Constraint
+
+
+def ink_of(ws: Workspace, mask: Mask, *, erase: bool = False) -> Ink:
+    """What a tool writes into a mask, with locks and the limits of the selection.
+
+    Inside a label, new voxels are taken from that label only, and what is erased becomes it again.
+
+    Raises
+    ------
+    EditRefused
+        When the limits leave nothing to draw on, or need a phase that is not read.
+    """
+    active, limits = ws.selection.label, ws.selection.limits
+    ground, only = 0, frozenset({active}) if erase else None
+    if limits.inside is not None and limits.inside != active:
+        refuse_locked(ws, mask.name, limits.inside)
+        ground, only = limits.inside, only or frozenset({limits.inside})
+    elif limits.inside == active and not erase:
+        name = label_name(ws.session, active)
+        raise EditRefused(f"Drawing {name} only inside {name} changes nothing (O: limits)")
+    constraint = lock_of(ws, mask.name, only)
+    if limits.hu is not None:
+        phase, low_hu, high_hu = limits.hu
+        values = values_on_mask(ws, mask, phase)
+        if values is None:
+            raise EditRefused(f"Drawing is limited to HU of {phase}, which is not read (O: limits)")
+        constraint = replace(constraint, hu=HuLimit(values, low_hu, high_hu))
+    return Ink(ground if erase else active, ground, constraint)
 
 
 def label_name(session: Session, label: int) -> str:
