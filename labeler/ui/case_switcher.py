@@ -55,6 +55,9 @@ class CaseSwitcher(QObject):
 
     def leave(self, then: Callable[[], None]) -> None:
         """Go on with ``then`` once nothing unsaved would be lost."""
+        if self._saver.is_saving:  # what is being written is not to be asked about
+            self._saver.when_idle(lambda: self.leave(then))
+            return
         case = self._ws.session.case
         if case is None or not self._ws.session.is_dirty:
             then()

@@ -21,7 +21,7 @@ from labeler.core.labels import LabelTable
 from labeler.core.volume import PHASES, Volume
 from labeler.state.session import Session
 from labeler.state.tasks import TaskContext
-from labeler.storage.atomic import folder_problem, split_name
+from labeler.storage.atomic import folder_problem, reason, split_name
 from labeler.storage.cache import VolumeCache
 from labeler.storage.cases import Case, PhaseSource, inspect
 from labeler.storage.errors import ImageError, SaveError
@@ -106,10 +106,13 @@ class CaseOpener(QObject):
         self._drop_tasks()
         self.current_id = case_id
         self.opening.emit(case_id)
+        session = self._ws.session
+        if session.case is not None and session.read_only_reason is None:
+            # The user was asked about unsaved edits: a later one would be lost.
+            session.read_only_reason = f"{case_id} is being opened"
         self._ws.tasks.submit(
-            "io", ("case", "start"), _start, case, done=self._begin,
-            failed=lambda error: self._ws.session.add_problem("case", str(error)),
-        )  # fmt: skip
+            "io", ("case", "start"), _start, case, done=self._begin, failed=self._not_opened
+        )
 
     def close(self) -> None:
         """Close the open case and free its lock."""
@@ -153,6 +156,14 @@ class CaseOpener(QObject):
         except SaveError as error:
             return str(error)
         return None
+
+    def _not_opened(self, error: Exception) -> None:
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        if not isinstance(error, (OSError, ImageError)):
+            log.exception("opening a case", exc_info=error)
+        case_id = self.current_id
+        self.close()
+        self._ws.session.add_problem("app", f"{case_id} was not opened: {why}.")
 
     def _begin(self, start: _Start) -> None:
         session = self._ws.session

@@ -6,6 +6,7 @@ import datetime
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from PyQt5.QtCore import QObject, pyqtSignal
@@ -119,22 +120,31 @@ class CaseSaver(QObject):
             "io", ("save",), _save, case, jobs, notes, self._opener.sidecar,
             self._ws.settings.data.editing.backups,
             self._journal.mark,
-            received=self._part_saved, done=lambda _: self._finish(), failed=self._failed,
+            received=partial(self._part_saved, case),
+            done=lambda _: self._finish(), failed=self._failed,
         )  # fmt: skip
+
+    def when_idle(self, then: Callable[[], None]) -> None:
+        """Call ``then`` when nothing is being written (any more)."""
+        if self.is_saving:
+            self._after.append(lambda ok: then())
+        else:
+            then()
 
     def save_copy(self, name: str, new_name: str) -> None:
         """Write a mask under another name; the copy joins the open masks, the original stays.
 
         The way out of a conflict and of a read-only mask.
         """
-        session = self._ws.session
+        session, case = self._ws.session, self._ws.session.case
         entry = session.masks[name]
-        if session.case is None or entry.file is None:
+        if case is None or entry.file is None:
             return
-        path = new_mask_path(session.case, new_name)
+        path = new_mask_path(case, new_name)
 
         def done(saved: _SavedMask) -> None:
-            session.add_mask(saved.file.mask, saved.file)
+            if session.case is case:
+                session.add_mask(saved.file.mask, saved.file)
             self.saved.emit(datetime.datetime.now())
 
         self._ws.tasks.submit(
@@ -142,18 +152,22 @@ class CaseSaver(QObject):
             done=done, failed=self._fail,
         )  # fmt: skip
 
-    def _part_saved(self, part: _SavedMask | _SavedNotes | tuple[str, Exception]) -> None:
+    def _part_saved(
+        self, case: Case, part: _SavedMask | _SavedNotes | tuple[str, Exception]
+    ) -> None:
         session = self._ws.session
+        is_open = session.case is case  # masks of two cases have the same names
         if isinstance(part, _SavedMask):
-            if part.name in session.masks:
+            if is_open and part.name in session.masks:
                 session.set_mask_saved(part.name, part.file, part.revision)
         elif isinstance(part, _SavedNotes):
-            session.annotations.mark_saved(part.fields)
-            self._opener.sidecar = part.sidecar
-            session.history_changed.emit()
+            if is_open:
+                session.annotations.mark_saved(part.fields)
+                self._opener.sidecar = part.sidecar
+                session.history_changed.emit()
         else:
             name, error = part
-            if isinstance(error, ConflictError) and name:
+            if is_open and isinstance(error, ConflictError) and name:
                 self._is_ok = False
                 self.conflict.emit(name, str(error))
             else:
