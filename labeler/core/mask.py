@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +59,18 @@ class Box:
     @staticmethod
     def whole(shape_kji: tuple[int, int, int]) -> Box:
         return Box((0, 0, 0), shape_kji)
+
+    @staticmethod
+    def around(array: npt.NDArray[Any]) -> Box | None:
+        """Smallest box around the non-zero voxels of ``[k, j, i]``, ``None`` if there are none."""
+        planes = np.flatnonzero(np.any(array, axis=(1, 2)))
+        if planes.size == 0:
+            return None
+        k0, k1 = int(planes[0]), int(planes[-1]) + 1
+        flat = np.asarray(np.any(array[k0:k1], axis=0))
+        rows, columns = np.flatnonzero(np.any(flat, axis=1)), np.flatnonzero(np.any(flat, axis=0))
+        lo = (k0, int(rows[0]), int(columns[0]))
+        return Box(lo, (k1, int(rows[-1]) + 1, int(columns[-1]) + 1))
 
 
 @dataclass(frozen=True)
@@ -116,7 +129,7 @@ class Patch:
         Returns ``None`` when nothing differs.
         """
         difference = np.bitwise_xor(before, after)
-        tight = _tight_box(difference)
+        tight = Box.around(difference)
         if tight is None:
             return None
         payload = zstandard.ZstdCompressor(level=1).compress(
@@ -125,18 +138,6 @@ class Patch:
         lo = tuple(a + b for a, b in zip(box.lo_kji, tight.lo_kji, strict=True))
         hi = tuple(a + b for a, b in zip(box.lo_kji, tight.hi_kji, strict=True))
         return Patch(mask, Box(lo, hi), difference.dtype.name, payload)  # type: ignore[arg-type]
-
-
-def _tight_box(array: LabelArray) -> Box | None:
-    """Smallest box around the non-zero voxels, ``None`` when there are none."""
-    planes = np.flatnonzero(np.any(array, axis=(1, 2)))
-    if planes.size == 0:
-        return None
-    k0, k1 = int(planes[0]), int(planes[-1]) + 1
-    flat = np.asarray(np.any(array[k0:k1], axis=0))
-    rows, columns = np.flatnonzero(np.any(flat, axis=1)), np.flatnonzero(np.any(flat, axis=0))
-    lo = (k0, int(rows[0]), int(columns[0]))
-    return Box(lo, (k1, int(rows[-1]) + 1, int(columns[-1]) + 1))
 
 
 class Mask:

@@ -89,22 +89,30 @@ class Ink:
     constraint: Constraint
 
 
-def ink_of(ws: Workspace, mask: Mask, *, erase: bool = False) -> Ink:
+def ink_of(ws: Workspace, mask: Mask, *, erase: bool = False, label: int | None = None) -> Ink:
     """What a tool writes into a mask, with locks and the limits of the selection.
 
     Inside a label, new voxels are taken from that label only, and what is erased becomes it again.
+
+    Parameters
+    ----------
+    erase
+        Take the label away instead of adding it.
+    label
+        The label that is meant, when it is not the one that is drawn: that of a region whose form
+        changes. The limit to be inside this very label does not apply then.
 
     Raises
     ------
     EditRefused
         When the limits leave nothing to draw on, or need a phase that is not read.
     """
-    active, limits = ws.selection.label, ws.selection.limits
+    active, limits = label or ws.selection.label, ws.selection.limits
     ground, only = 0, frozenset({active}) if erase else None
     if limits.inside is not None and limits.inside != active:
         refuse_locked(ws, mask.name, limits.inside)
         ground, only = limits.inside, only or frozenset({limits.inside})
-    elif limits.inside == active and not erase:
+    elif limits.inside == active and not erase and label is None:
         name = label_name(ws.session, active)
         raise EditRefused(f"Drawing {name} only inside {name} changes nothing (O: limits)")
     constraint = lock_of(ws, mask.name, only)

@@ -1,0 +1,66 @@
+"""Edits that take longer than a frame: worked out in the background, done as one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from labeler.core.distance import Check
+from labeler.core.edits import Edit
+from labeler.core.mask import Mask, Patch
+from labeler.core.painting import PaintingError
+from labeler.state.tasks import TaskContext
+from labeler.workflows.workspace import Workspace
+
+#: Takes a sentence for the user: why something that was begun has not been done.
+Refused = Callable[[str], None]
+
+#: Works an edit out on a copy of the mask, which it may change; returns what is to be applied, in
+#: order. Calls the check now and then.
+Work = Callable[[Mask, Check], Iterable[Patch | None]]
+
+
+def edit_in_background(
+    ws: Workspace, act: str, name: str, mask: Mask, work: Work, refused: Refused
+) -> None:
+    """Work an edit out on a copy and apply it, unless the mask has changed meanwhile.
+
+    Parameters
+    ----------
+    act
+        Key of the task; a newer one of the same key takes its place.
+    name
+        Name of the edit.
+    mask
+        A mask of the session.
+    work
+        Runs in another thread.
+    refused
+        Called in the main thread when nothing is done.
+    """
+
+    def done(result: tuple[list[Patch], int]) -> None:
+        patches, revision = result
+        entry = ws.session.masks.get(mask.name)
+        if entry is None or entry.mask is not mask:
+            return  # the case was closed: nobody waits for it
+        if mask.revision != revision:
+            refused(f"{name}: {mask.name} was changed meanwhile, so nothing was done")
+        elif not patches:
+            refused(f"{name}: nothing would change")
+        else:
+            ws.session.apply(Edit(name, tuple(patches)))
+
+    def failed(error: Exception) -> None:
+        if isinstance(error, PaintingError):
+            refused(str(error))
+        else:
+            ws.tasks.failed.emit(error)
+
+    ws.tasks.submit("compute", ("edit", act), _run, mask, work, done=done, failed=failed)
+
+
+def _run(context: TaskContext, mask: Mask, work: Work) -> tuple[list[Patch], int]:
+    array, revision = mask.snapshot()
+    context.check()
+    copy = Mask(mask.name, array, mask.grid, mask.axis_order)
+    return [patch for patch in work(copy, context.check) if patch is not None], revision

@@ -1,0 +1,275 @@
+"""Changing the shape of regions: of one, of all of a label, or of all labels of a mask.
+
+Each act is one named edit, worked out in the background on a copy. Locked labels stay, and the
+limits of drawing hold: inside a label, what a region gains is taken from that label only and what
+it loses becomes it again. With several labels they are taken in the order of their values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from labeler.core import morphology, region_shapes
+from labeler.core.distance import Check
+from labeler.core.geometry import FloatArray, Plane
+from labeler.core.mask import Box, Mask, Patch
+from labeler.core.raster import BoolArray
+from labeler.core.region_edits import RegionVoxels, relabel_region
+from labeler.core.regions import Region
+from labeler.state.selection import RegionRef
+from labeler.workflows.background_edit import Refused, edit_in_background
+from labeler.workflows.edit_rules import (
+    EditRefused,
+    Ink,
+    ink_of,
+    label_name,
+    refuse_locked,
+    refuse_read_only,
+)
+from labeler.workflows.mask_places import points_on_mask
+from labeler.workflows.workspace import Workspace
+
+#: A region, a label of the active mask, or all of its labels that are not locked.
+Scope = RegionRef | int | None
+
+#: A new form for a shape: takes the shape, the distances of voxels along i, j, k and a check.
+Form = Callable[[BoolArray, morphology.Spacing, Check], BoolArray]
+
+
+def keep_largest(ws: Workspace, scope: Scope, refused: Refused) -> None:
+    """Delete all regions of each label but the largest.
+
+    Raises
+    ------
+    EditRefused
+        When the label is locked, or the case is read-only, or nothing would change. So do all
+        functions of this module.
+    """
+    mask, labels = _labels(ws, scope)
+    doomed: list[Region] = []
+    for label in labels:
+        regions = [r for r in _regions(ws, mask) if r.label == label]
+        doomed += sorted(regions, key=lambda region: -region.voxels)[1:]
+    _delete(ws, mask, doomed, f"Keep largest of {_named(ws, scope, labels)}", refused)
+
+
+def remove_small(ws: Workspace, scope: Scope, volume_ml: float, refused: Refused) -> None:
+    """Delete regions smaller than a volume."""
+    mask, labels = _labels(ws, scope)
+    doomed = [r for r in _regions(ws, mask) if r.label in labels and r.volume_ml < volume_ml]
+    name = f"Remove {_named(ws, scope, labels)} below {volume_ml:g} ml"
+    _delete(ws, mask, doomed, name, refused)
+
+
+def fill_holes(ws: Workspace, scope: Scope, plane: Plane | None, refused: Refused) -> None:
+    """Fill what a shape encloses, in space or (with a plane) slice by slice."""
+
+    def form(inside: BoolArray, spacing_mm: morphology.Spacing, check: Check) -> BoolArray:
+        if plane is None:
+            return morphology.filled(inside)
+        return morphology.filled_on_slices(inside, 2 - plane.normal_axis)
+
+    _reform(ws, scope, "Fill holes of", form, 0.0, refused)
+
+
+def smooth(ws: Workspace, scope: Scope, sigma_mm: float, refused: Refused) -> None:
+    """Smooth the surface; the volume stays."""
+    room_mm = morphology.TRUNCATE * sigma_mm
+    _reform(
+        ws, scope, "Smooth", lambda *it: morphology.smoothed(it[0], it[1], sigma_mm, it[2]),
+        room_mm, refused,
+    )  # fmt: skip
+
+
+def grow(ws: Workspace, scope: Scope, mm: float, refused: Refused) -> None:
+    """Move the surface outwards."""
+    _reform(
+        ws, scope, "Grow", lambda *it: morphology.grown(it[0], it[1], mm, it[2]), mm, refused
+    )  # fmt: skip
+
+
+def shrink(ws: Workspace, scope: Scope, mm: float, refused: Refused) -> None:
+    """Move the surface inwards."""
+    _reform(
+        ws, scope, "Shrink", lambda *it: morphology.shrunk(it[0], it[1], mm, it[2]), 0.0, refused
+    )  # fmt: skip
+
+
+def hollow(ws: Workspace, scope: Scope, wall_mm: float, refused: Refused) -> None:
+    """Keep the outermost ``wall_mm`` of a shape."""
+    _reform(
+        ws, scope, "Hollow", lambda *it: morphology.hollowed(it[0], it[1], wall_mm, it[2]), 0.0,
+        refused,
+    )  # fmt: skip
+
+
+def split_by_line(
+    ws: Workspace,
+    ref: RegionRef,
+    plane: Plane,
+    points_ras: Sequence[FloatArray] | npt.NDArray[np.float64],
+    *,
+    refused: Refused,
+) -> None:
+    """Cut a region along a line drawn in a view, straight through all of its slices.
+
+    Parameters
+    ----------
+    points_ras
+        ``(n, 3)`` RAS mm as shown, n >= 2.
+    """
+    mask, region = _region(ws, ref)
+    ink = ink_of(ws, mask, label=region.label)
+    points = points_on_mask(ws, mask, points_ras)
+
+    def work(copy: Mask, check: Check) -> Iterable[Patch | None]:
+        yield region_shapes.split_by_line(
+            copy, region, plane, points, ground=ink.ground, constraint=ink.constraint
+        )
+
+    name = f"Split {label_name(ws.session, region.label)} along a line"
+    edit_in_background(ws, "split", name, mask, work, refused)
+
+
+def split_at_necks(ws: Workspace, ref: RegionRef, neck_mm: float, refused: Refused) -> None:
+    """Cut a region where it is thinner than the bodies on both sides by more than ``neck_mm``."""
+    mask, region = _region(ws, ref)
+    ink = ink_of(ws, mask, label=region.label)
+
+    def work(copy: Mask, check: Check) -> Iterable[Patch | None]:
+        yield region_shapes.split_by_watershed(
+            copy, region, neck_mm, ground=ink.ground, constraint=ink.constraint, check=check
+        )
+
+    name = f"Split {label_name(ws.session, region.label)} at necks"
+    edit_in_background(ws, "split", name, mask, work, refused)
+
+
+def merge_regions(
+    ws: Workspace, ref: RegionRef, other: RegionRef, gap_mm: float, refused: Refused
+) -> None:
+    """Give a second region of the mask the label of the first and bridge the gap between them."""
+    if ref.mask != other.mask:
+        raise EditRefused(f"Choose a region of {ref.mask} too: only those of one mask can merge")
+    if ref == other:
+        raise EditRefused("Choose another region to merge with")
+    mask, first = _region(ws, ref)
+    _, second = _region(ws, other)
+    ink = ink_of(ws, mask, label=first.label)
+
+    def work(copy: Mask, check: Check) -> Iterable[Patch | None]:
+        yield region_shapes.merge_regions(
+            copy, first, second, gap_mm, constraint=ink.constraint, check=check
+        )
+
+    names = [label_name(ws.session, region.label) for region in (first, second)]
+    edit_in_background(ws, "merge", f"Merge {names[0]} with {names[1]}", mask, work, refused)
+
+
+def _reform(
+    ws: Workspace, scope: Scope, verb: str, form: Form, room_mm: float, refused: Refused
+) -> None:
+    """Give shapes a new form: a region its own, a label that of all its voxels together."""
+    if isinstance(scope, RegionRef):
+        mask, region = _region(ws, scope)
+        labels, known = [region.label], region
+    else:
+        mask, labels = _labels(ws, scope)
+        known = None
+    inks = {label: ink_of(ws, mask, label=label) for label in labels}
+
+    def work(copy: Mask, check: Check) -> Iterator[Patch | None]:
+        for label in labels:
+            shape = known or _all_of(copy, label)
+            if shape is not None:
+                patch = _reformed(copy, shape, form, room_mm, inks[label], check)
+                if patch is not None and len(labels) > 1:
+                    copy.apply(patch)  # the next label meets what this one has become
+                yield patch
+
+    edit_in_background(
+        ws, "reform", f"{verb} {_named(ws, scope, labels)}", mask, work, refused
+    )  # fmt: skip
+
+
+def _reformed(
+    mask: Mask, shape: RegionVoxels, form: Form, room_mm: float, ink: Ink, check: Check
+) -> Patch | None:
+    spacing_mm = mask.grid.spacing_mm
+    check()
+    return region_shapes.reform(
+        mask, shape, lambda inside: form(inside, spacing_mm, check), room_mm,
+        ground=ink.ground, constraint=ink.constraint,
+    )  # fmt: skip
+
+
+def _all_of(mask: Mask, label: int) -> RegionVoxels | None:
+    """All voxels of a label as one shape."""
+    inside = mask.array == label
+    box = Box.around(inside)
+    return None if box is None else RegionVoxels(box, inside[box.slices], label)
+
+
+def _delete(
+    ws: Workspace, mask: Mask, doomed: Sequence[Region], name: str, refused: Refused
+) -> None:
+    if not doomed:
+        raise EditRefused(f"{name}: nothing would change")
+    index = ws.session.regions[mask.name]
+    inks = {region.label: ink_of(ws, mask, label=region.label) for region in doomed}
+
+    def work(copy: Mask, check: Check) -> Iterator[Patch | None]:
+        for region in doomed:
+            check()
+            box, crop = index.component_crop(region.id)
+            ink = inks[region.label]
+            voxels = RegionVoxels(box, crop, region.label)
+            # what goes need not be in the label that drawing is limited to
+            constraint = replace(ink.constraint, only=None)
+            yield relabel_region(copy, voxels, ink.ground, constraint)
+
+    edit_in_background(ws, "delete", name, mask, work, refused)
+
+
+def _labels(ws: Workspace, scope: Scope) -> tuple[Mask, list[int]]:
+    """Mask and labels of a scope that is not a region."""
+    refuse_read_only(ws)
+    name = ws.selection.mask
+    entry = ws.session.masks.get(name) if name is not None else None
+    if entry is None or name is None:
+        raise EditRefused("Choose or create a mask first (Ctrl+N)")
+    if isinstance(scope, int):
+        refuse_locked(ws, name, scope)
+        return entry.mask, [scope]
+    found = {region.label for region in _regions(ws, entry.mask)}
+    labels = sorted(label for label in found if not ws.selection.is_locked(name, label))
+    if not labels:
+        raise EditRefused(f"There is no label in {name} that is not locked")
+    return entry.mask, labels
+
+
+def _regions(ws: Workspace, mask: Mask) -> list[Region]:
+    index = ws.session.regions.get(mask.name)
+    if index is None:
+        raise EditRefused(f"The regions of {mask.name} are still being counted")
+    return list(index.regions.values())
+
+
+def _region(ws: Workspace, ref: RegionRef) -> tuple[Mask, RegionVoxels]:
+    refuse_read_only(ws)
+    entry, region = ws.session.masks.get(ref.mask), ws.session.region(ref.mask, ref.region_id)
+    if entry is None or region is None:
+        raise EditRefused("The region is no longer there")
+    refuse_locked(ws, ref.mask, region.label)
+    box, crop = ws.session.regions[ref.mask].component_crop(ref.region_id)
+    return entry.mask, RegionVoxels(box, crop, region.label)
+
+
+def _named(ws: Workspace, scope: Scope, labels: Sequence[int]) -> str:
+    if len(labels) == 1:
+        return label_name(ws.session, labels[0])
+    return f"{len(labels)} labels" if scope is None else "regions"
