@@ -257,8 +257,6 @@ class Program(QObject):
         act()
 
     def _mask_loaded(self, name: str) -> None:
-        if self.ws.selection.mask is None:
-            self.ws.selection.set_mask(name)
         file = self.ws.session.masks[name].file
         if file is not None and file.fingerprint is None:
             # A mask without a file has nothing that its journal could be replayed on.

@@ -90,6 +90,9 @@ class CaseOpener(QObject):
         self._waiting: set[tuple[str, str]] = set()
         self._lock: CaseLock | None = None
         self._grids: dict[str, Grid | None] = {}
+        #: Mask that was edited in the case before, and the one that was chosen here.
+        self._usual_mask: str | None = None
+        self._chosen_mask: str | None = None
         self.sidecar: LoadedSidecar | None = None
         self.current_id: str | None = None
 
@@ -173,6 +176,8 @@ class CaseOpener(QObject):
         case = start.case
         read_only_reason = start.read_only_reason or self._take_lock(case)
         self._worklist.update_case(case)
+        self._usual_mask = self._ws.selection.mask or self._usual_mask
+        self._chosen_mask = None
         self._ws.selection.reset()
         session.labels = start.labels
         session.begin(case, Annotations(start.sidecar.sidecar.annotations().as_dict()))
@@ -216,9 +221,18 @@ class CaseOpener(QObject):
         refusal = mask_refusal(mask_file.path.name, mask_file.mask.grid, self._grids)
         if refusal is None:
             self._ws.session.add_mask(mask_file.mask, mask_file)
+            self._choose_mask()
         else:
             self._ws.session.add_problem(f"mask:{name}", refusal)
         self._arrived("mask", name)
+
+    def _choose_mask(self) -> None:
+        """Edit the mask that was edited before, else the first; never one the user left."""
+        selection, names = self._ws.selection, list(self._ws.session.masks)
+        if selection.mask == self._chosen_mask:
+            usual = self._usual_mask
+            self._chosen_mask = usual if usual in names else names[0]
+            selection.set_mask(self._chosen_mask)
 
     def _failed(self, kind: str, name: str, error: Exception) -> None:
         if not isinstance(error, ImageError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,8 @@ from labeler.state.settings import Settings
 from labeler.state.tasks import TaskRunner
 from labeler.state.view_memory import restored_views
 from labeler.storage.locations import bundled_folder
+from labeler.storage.masks import read_mask
+from labeler.workflows import open_case
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.open_folder import Roots, Worklist
 from labeler.workflows.regions import RegionUpdater
@@ -107,6 +111,28 @@ def test_small_rounding_of_the_affine_is_accepted(bench, qtbot, tmp_path):
     bench.scan(tmp_path, qtbot)
     bench.open("A", qtbot)
     assert sorted(bench.ws.session.masks) == ["draft", "near"]
+
+
+def test_the_mask_to_edit_is_the_first_or_the_one_edited_before(
+    bench, qtbot, tmp_path, monkeypatch
+):
+    for case_id in ("A", "B"):
+        write_case(tmp_path, case_id, phases=("PV",))
+        write_image(tmp_path / "masks" / case_id / "model.nii.gz", labels_ijk(), affine())
+    model_is_there = threading.Event()
+    bench.ws.session.mask_loaded.connect(lambda name: model_is_there.set())
+
+    def slowly(path, name, context=None):
+        assert name == "model" or model_is_there.wait(30)
+        return read_mask(path, name, context)
+
+    monkeypatch.setattr(open_case, "read_mask", slowly)
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    assert bench.ws.selection.mask == "draft"
+    bench.ws.selection.set_mask("model")
+    bench.open("B", qtbot)
+    assert bench.ws.selection.mask == "model"
 
 
 def test_opening_another_case_drops_the_first(bench, qtbot, tmp_path):
