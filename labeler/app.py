@@ -260,7 +260,7 @@ class Program(QObject):
         file = self.ws.session.masks[name].file
         if file is not None and file.fingerprint is None:
             # A mask without a file has nothing that its journal could be replayed on.
-            QTimer.singleShot(0, self.saver.save)
+            QTimer.singleShot(0, self.saver.save_new_masks)
 
     def _saved(self, _moment: object) -> None:
         self.status.show_saved()

@@ -13,6 +13,7 @@ from PyQt5.QtCore import QObject, pyqtSignal
 
 from labeler.core.annotations import Fields
 from labeler.core.mask import Mask
+from labeler.state.session import MaskEntry
 from labeler.state.tasks import TaskContext
 from labeler.storage.atomic import Fingerprint
 from labeler.storage.cases import Case, new_mask_path
@@ -106,12 +107,23 @@ class CaseSaver(QObject):
                 self._fail(SaveError(session.read_only_reason))
             self._finish()
             return
+        notes = session.annotations.as_dict() if session.annotations.is_dirty else None
+        self._write(case, lambda entry: entry.mask.is_dirty or _is_new(entry), notes)
+
+    def save_new_masks(self) -> None:
+        """Give masks without a file theirs; other edits wait until the user saves them."""
+        case = self._ws.session.case
+        if self.is_saving:
+            self._after.append(lambda ok: self.save_new_masks())
+        elif case is not None:
+            self._write(case, _is_new, None)
+
+    def _write(self, case: Case, wanted: Callable[[MaskEntry], bool], notes: Fields | None) -> None:
         jobs = [
             _job(case, entry.mask, entry.file)
-            for entry in session.masks.values()
-            if entry.file is not None and (entry.mask.is_dirty or entry.file.fingerprint is None)
+            for entry in self._ws.session.masks.values()
+            if entry.file is not None and wanted(entry)
         ]
-        notes = session.annotations.as_dict() if session.annotations.is_dirty else None
         if not jobs and notes is None:
             self._finish()
             return
@@ -196,6 +208,10 @@ class CaseSaver(QObject):
         self._is_ok = True
         for call in after:
             call(ok)
+
+
+def _is_new(entry: MaskEntry) -> bool:
+    return entry.file is not None and entry.file.fingerprint is None
 
 
 def _job(case: Case, mask: Mask, file: MaskFile) -> _MaskJob:

@@ -235,6 +235,20 @@ def test_a_new_mask_is_drawn_saved_and_found_again(user, cohort):
     np.testing.assert_allclose(file.affine, affine())
 
 
+def test_a_new_mask_gets_its_file_and_saves_nothing_else(user, cohort):
+    user.open(cohort)
+    user.click_case("LV-1")
+    user.key(Qt.Key_N)
+    user.key(Qt.Key_Delete)
+    before = (cohort / "masks" / "LV-1" / "draft.nii.gz").read_bytes()
+    user.answer("Add mask")
+    with user.qtbot.waitSignal(user.program.saver.saved, timeout=60_000):
+        user.key(Qt.Key_N, Qt.ControlModifier)
+    assert (cohort / "masks" / "LV-1" / "draft 2.nii.gz").exists()
+    assert (cohort / "masks" / "LV-1" / "draft.nii.gz").read_bytes() == before
+    assert user.session.masks["draft"].mask.is_dirty
+
+
 def test_done_saves_marks_and_goes_on(user, cohort):
     user.open(cohort)
     user.click_case("LV-1")
