@@ -5,6 +5,7 @@ The only place that knows everybody. ``run`` shows the window, ``snapshot`` draw
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -16,12 +17,11 @@ from types import TracebackType
 from PyQt5.QtCore import QObject, Qt, QTimer
 from PyQt5.QtWidgets import QApplication
 
-from labeler.core.warm_up import warm_up
 from labeler.state.pane_choice import panes_for_case, remembered_panes
 from labeler.state.selection import Selection
 from labeler.state.session import Change, Session
 from labeler.state.settings import Settings
-from labeler.state.tasks import TaskContext, TaskRunner
+from labeler.state.tasks import TaskRunner
 from labeler.state.view_memory import ViewMemory, restored_views
 from labeler.storage.cache import VolumeCache
 from labeler.storage.cases import Case
@@ -47,6 +47,7 @@ from labeler.ui.tool_panel import ToolPanel
 from labeler.ui.view_actions import bind_view_commands
 from labeler.ui.view_grid import ViewGrid
 from labeler.workflows.adjust_windows import auto_windows
+from labeler.workflows.get_ready import GettingReady
 from labeler.workflows.keep_journal import JournalKeeper, Unsaved
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.open_folder import Roots, Worklist
@@ -93,6 +94,7 @@ class Program(QObject):
         self.opener = CaseOpener(self.ws, self.worklist, cache, self)
         self.journal = JournalKeeper(self.ws.session, self.ws.tasks, self)
         self.saver = CaseSaver(self.ws, self.opener, self.journal, self)
+        self.preparation = GettingReady(self.ws.tasks, self)
         self.updater = RegionUpdater(self.ws.session, self.ws.tasks, self)
         self.commands = Commands(data.keys, self)
         self._make_widgets()
@@ -100,7 +102,8 @@ class Program(QObject):
         self._connect()
         for sentence in [*settings.problems, *label_problems, *self.commands.problems]:
             self.status.show_error(sentence)
-        self.ws.tasks.submit("compute", ("warm up",), _warm_up)
+        self.views.show_preparing(0.0)
+        self.preparation.begin_when_painted(self.views)
 
     def _make_widgets(self) -> None:
         ws, commands = self.ws, self.commands
@@ -151,6 +154,8 @@ class Program(QObject):
         self.files.refused.connect(status.show_message)
         self.acts.refused.connect(status.show_message)
         self.opener.phase_progress.connect(self.views.show_progress)
+        self.preparation.progress.connect(self.views.show_preparing)
+        self.preparation.ready.connect(lambda: self.views.show_preparing(None))
         ws.tasks.count_changed.connect(self._show_work)
         self.regions.said.connect(status.show_message)
         self.views.refused.connect(status.show_message)
@@ -193,6 +198,7 @@ class Program(QObject):
         session, tasks = self.ws.session, self.ws.tasks
         return not (
             self._wanted_id is not None
+            or not self.preparation.is_ready
             or self.worklist.is_scanning
             or self.opener.is_loading
             or tasks.is_pending_where(lambda key: key == "reports" or _is_showing_task(key))
@@ -302,11 +308,6 @@ def _is_showing_task(key: object) -> bool:
     )
 
 
-def _warm_up(context: TaskContext) -> None:
-    """Load the compiled kernels before the first slice needs them."""
-    warm_up(context.check)
-
-
 def _report_task_failure(error: Exception) -> None:
     sys.excepthook(type(error), error, error.__traceback__)
 
@@ -341,6 +342,8 @@ def run(
     program = Program()
     _survive_exceptions(program)
     settings = program.ws.settings
+    # What has been loaded by then stays; looking for garbage in it would take a tenth of a second.
+    program.preparation.ready.connect(gc.freeze)
     program.show()
     if images is not None:
         program.open(Roots(images, masks, reports, layout), case_id)

@@ -10,7 +10,6 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from labeler.core._jit import Array, kernel
 from labeler.core.geometry import Grid, Plane
@@ -199,6 +198,8 @@ def similar_range_hu(
 
 def _smoothed(values: VoxelSource, grid: Grid, box: Box) -> npt.NDArray[np.float32]:
     """Values in a box, each the mean of the 3 x 3 voxels around it on its axial slice."""
+    from scipy import ndimage  # slow to import: not when the program starts
+
     (k0, j0, i0), (k1, j1, i1) = box.lo_kji, box.hi_kji
     room = Box((k0, j0 - 1, i0 - 1), (k1, j1 + 1, i1 + 1)).clipped(grid.shape_kji)
     mean = ndimage.uniform_filter(
@@ -210,6 +211,8 @@ def _smoothed(values: VoxelSource, grid: Grid, box: Box) -> npt.NDArray[np.float
 
 def _touching(inside: BoolArray, seeds: BoolArray) -> BoolArray:
     """Parts, connected by faces, that hold a seed."""
+    from scipy import ndimage  # slow to import: not when the program starts
+
     parts, _ = ndimage.label(inside)
     wanted = np.unique(parts[seeds])
     return np.asarray(np.isin(parts, wanted[wanted > 0]))

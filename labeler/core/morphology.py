@@ -10,7 +10,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from labeler.core.distance import Check, near, never_stop, squared_distance
 from labeler.core.raster import BoolArray
@@ -64,6 +63,8 @@ def filled(inside: BoolArray) -> BoolArray:
     Diagonal neighbours hold tight, as 26-connected regions do; what reaches the edge of the box
     is not enclosed.
     """
+    from scipy import ndimage  # slow to import: not when the program starts
+
     parts, count = ndimage.label(~inside)
     enclosed = np.ones(count + 1, np.bool_)
     enclosed[0] = False  # the shape itself

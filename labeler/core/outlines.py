@@ -16,7 +16,6 @@ from functools import cached_property
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from labeler.core._jit import Array, frozen, kernel
 from labeler.core.geometry import FloatArray, Plane
@@ -204,6 +203,8 @@ def smoothed(ring: npt.ArrayLike, sigma_mm: float) -> FloatArray:
     sigma_mm
         Standard deviation of the Gaussian along the ring.
     """
+    from scipy import ndimage  # slow to import: not when the program starts
+
     ring = np.asarray(ring, dtype=np.float64)
     closed = np.concatenate((ring, ring[:1]))
     way = np.concatenate(([0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))))

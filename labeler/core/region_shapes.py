@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from labeler.core._jit import Array, frozen, kernel
 from labeler.core.distance import TOLERANCE, Check, never_stop, squared_distance
@@ -97,6 +96,8 @@ def split_by_line(
     PaintingError
         When the line does not cut the region apart.
     """
+    from scipy import ndimage  # slow to import: not when the program starts
+
     inside = region.still_in(mask)
     at = GridSlice(mask.grid, plane, 0)
     corner = np.array(region.box.lo_kji[::-1])[[plane.column_axis, plane.row_axis]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -19,36 +20,40 @@ from labeler.core.statistics import PlacedVolume
 from labeler.core.views import ViewTransform
 
 
-def warm_up(check: Callable[[], None] = lambda: None) -> None:
+def warm_up(report: Callable[[float], None] = lambda fraction: None) -> None:
     """Run everything once on a few voxels of each type.
 
-    Takes some tenths of a second when the kernels are cached, half a minute on the first start
-    after an installation; meant for a background task.
+    Takes half a second when the kernels are cached, half a minute on the first start after an
+    installation; meant for a background task.
 
     Parameters
     ----------
-    check
-        Called between steps; may raise to stop.
+    report
+        Told how much is done (0..1) before each step; may raise to stop.
     """
+    steps = _steps()
+    for number, step in enumerate(steps):
+        report(number / len(steps))
+        step()
+
+
+def _steps() -> list[Callable[[], None]]:
     straight = Grid((2, 4, 8), np.diag([-1.0, -1.0, 1.0, 1.0]))
     turned = np.diag([-1.0, -1.0, 1.0, 1.0])
     turned[0, 1], turned[1, 0] = 0.2, -0.2
     oblique = Grid((2, 4, 8), turned)
+    steps: list[Callable[[], None]] = []
     for values in (np.zeros((2, 4, 8), np.int16), np.zeros((2, 4, 8), np.float32)):
-        for plane in Plane:
-            _render(values, straight, plane)
-            check()
+        steps += [partial(_render, values, straight, plane) for plane in Plane]
     for dtype in (np.uint8, np.uint16):
         array: LabelArray = np.zeros((2, 4, 8), np.dtype(dtype))
         array[0, 1, 2:5] = 1
         for grid in (straight, oblique):
-            for plane in Plane:
-                _render(None, straight, plane, MaskLayer(array, grid, colour_table(LabelTable())))
-                check()
-        _follow(array, straight, oblique)
-        check()
-        _edit(array, straight, oblique)
-        check()
+            layer = MaskLayer(array, grid, colour_table(LabelTable()))
+            steps += [partial(_render, None, straight, plane, layer) for plane in Plane]
+        steps.append(partial(_edit, array, straight, oblique))
+        steps.append(partial(_follow, array, straight, oblique))
+    return steps
 
 
 def _render(values: np.ndarray | None, grid: Grid, plane: Plane, *layers: MaskLayer) -> None:

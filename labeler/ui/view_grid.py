@@ -74,6 +74,10 @@ class ViewGrid(QWidget):
         """Tell how much of a phase has been read (0..1)."""
         self._scene.set_progress(phase, fraction)
 
+    def show_preparing(self, fraction: float | None) -> None:
+        """Draw no slice yet and tell how far the preparations are; ``None`` ends that."""
+        self._scene.set_preparing(fraction)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._arrange()
 

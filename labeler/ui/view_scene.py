@@ -45,7 +45,7 @@ class ViewScene(QObject):
     highlight_changed
         The outline of the selected region disappeared, as an edit may have changed the region.
     progress_changed
-        Name of a phase of which more has been read.
+        Name of a phase of which more has been read; "" when all views are concerned.
     """
 
     placement_changed = pyqtSignal()
@@ -57,6 +57,7 @@ class ViewScene(QObject):
         self._ws = ws
         self._preview: tuple[str, Shift] | None = None
         self._progress: dict[str, float] = {}
+        self._preparing: float | None = None
         self._tables: dict[tuple[object, frozenset[int], str], Pixels] = {}
         self._layers: dict[float, list[MaskLayer]] = {}
         self._highlight: tuple[object, MaskLayer] | None = None
@@ -94,7 +95,9 @@ class ViewScene(QObject):
             self.placement_changed.emit()
 
     def volume_grid(self, phase: str) -> Grid | None:
-        """Where a phase stands; ``None`` while it is not read."""
+        """Where a phase stands; ``None`` while it is not read or nothing can be drawn yet."""
+        if self._preparing is not None:
+            return None
         return placed_volume_grid(self._ws.session, phase, self._shifts())
 
     def mask_grid(self, name: str) -> Grid:
@@ -106,6 +109,14 @@ class ViewScene(QObject):
         self._progress[phase] = fraction
         self.progress_changed.emit(phase)
 
+    def set_preparing(self, fraction: float | None) -> None:
+        """Note how far the program is with what it draws slices by; ``None`` when it is ready."""
+        was_preparing, self._preparing = self._preparing is not None, fraction
+        if was_preparing != (fraction is not None):
+            self.placement_changed.emit()
+        elif was_preparing:
+            self.progress_changed.emit("")
+
     def phase_choices(self) -> list[PhaseChoice]:
         """Phases a view may be set to: the four usual ones and whatever else the case has."""
         case = self._ws.session.case
@@ -116,8 +127,12 @@ class ViewScene(QObject):
     def notice(self, phase: str) -> Notice | None:
         """Why there is no image of a phase; ``None`` when there is one."""
         session = self._ws.session
-        if phase in session.volumes or session.case is None:
+        if session.case is None:
             return None
+        if phase in session.volumes:
+            if self._preparing is None:
+                return None
+            return Notice("Preparing to draw …", progress=self._preparing)
         problem = session.problems.get(f"phase:{phase}")
         if problem is not None:
             return Notice(problem, is_problem=True)

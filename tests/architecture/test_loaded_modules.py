@@ -19,7 +19,7 @@ from labeler.app import Program, create_application
 application = create_application()
 program = Program(remember=False)
 program.window.show()
-application.processEvents()
+program.window.grab()  # paints, without turning the event loop: nothing is loaded behind it yet
 assert program.window.isVisible()
 print(*sys.modules)
 program.close()
@@ -54,4 +54,6 @@ def test_window_opens_without_what_starts_slowly():
     assert {"labeler.ui.main_window", "PyQt5.QtWidgets"} <= modules
     assert not modules & {"torch", "monai", "openvino", "pandas", "vtk", "vtkmodules.all"}
     # readers, plots and terminal: loaded by those who need them, when they do
-    assert not modules & {"SimpleITK", "pydicom", "nibabel", "pyqtgraph", "rich"}
+    assert not modules & {"SimpleITK", "pydicom", "nibabel", "blosc2", "pyqtgraph", "rich"}
+    # the compiler and what its kernels or brushes need: loaded when the window is there
+    assert not modules & {"numba", "llvmlite", "scipy"}

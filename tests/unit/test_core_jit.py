@@ -128,11 +128,19 @@ def test_a_kernel_looks_like_its_function():
     assert _label_boxes.__doc__.startswith("Rows (label,")
 
 
+def test_warming_up_tells_how_far_it_is():
+    fractions = []
+    warm_up(fractions.append)
+    assert fractions[0] == 0.0
+    assert fractions == sorted(set(fractions))
+    assert fractions[-1] < 1.0
+
+
 def test_warming_up_can_be_stopped():
     class Stopped(Exception):
         pass
 
-    def stop():
+    def stop(fraction):
         raise Stopped
 
     with pytest.raises(Stopped):
