@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PyQt5.QtCore import QEvent, QSize, Qt, QTime, QTimer
 from PyQt5.QtGui import QMouseEvent, QResizeEvent
 from PyQt5.QtWidgets import (
@@ -34,6 +36,7 @@ class StatusBar(QStatusBar):
         self._ws = ws
         self._saved_at: QTime | None = None
         self._is_saving = False
+        self._save_errors: list[str] = []
         self._shown_state: tuple[str, str, str] | None = None
         self._hovered_ras: FloatArray | None = None
         self._dot = QLabel(self)
@@ -56,7 +59,7 @@ class StatusBar(QStatusBar):
         self._show_cursor()
 
     def show_message(self, sentence: str) -> None:
-        """Show a sentence for a few seconds (an error stays in front of it)."""
+        """Show a sentence for a few seconds (an error comes back after it)."""
         self._message.show_message(sentence)
 
     def show_error(self, sentence: str) -> None:
@@ -73,11 +76,14 @@ class StatusBar(QStatusBar):
         self._is_saving = False
         self._saved_at = when or QTime.currentTime()
         self._show_saved()
+        if not self._ws.session.is_dirty:
+            self._forget_save_errors()
 
     def show_save_error(self, sentence: str) -> None:
-        """Say that saving failed; the changes are still there to be saved."""
+        """Say that saving failed, until it is clicked, all is saved or the case is left."""
         self._is_saving = False
         self._show_saved()
+        self._save_errors.append(sentence)
         self.show_error(sentence)
 
     def show_progress(self, text: str, fraction: float | None = None) -> None:
@@ -122,7 +128,12 @@ class StatusBar(QStatusBar):
         # a permanent widget is never covered by the tips of menu entries
         self.addPermanentWidget(line, 1)
 
+    def _forget_save_errors(self) -> None:
+        self._message.take_back(self._save_errors)
+        self._save_errors.clear()
+
     def _case_opened(self, _case: object) -> None:
+        self._forget_save_errors()
         self._saved_at = None
         self._is_saving = False
         self._show_saved()
@@ -209,7 +220,7 @@ class MessageLabel(QLabel):
     @property
     def sentence(self) -> str:
         """What is shown, unshortened."""
-        return self._errors[-1] if self._errors else self._sentence
+        return self._sentence or (self._errors[-1] if self._errors else "")
 
     def show_message(self, sentence: str) -> None:
         self._sentence = sentence
@@ -220,15 +231,18 @@ class MessageLabel(QLabel):
         if sentence in self._errors:
             self._errors.remove(sentence)
         self._errors.append(sentence)
+        self._passed()
+
+    def take_back(self, sentences: Iterable[str]) -> None:
+        """Forget errors that are none any more."""
+        self._errors = [error for error in self._errors if error not in set(sentences)]
         self._show()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take the error away that is shown; the one before it comes back."""
-        if self._errors:
+        """Take away what is shown; the error before it comes back."""
+        if self._errors and not self._sentence:
             self._errors.pop()
-        else:
-            self._passed()
-        self._show()
+        self._passed()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -252,12 +266,13 @@ class MessageLabel(QLabel):
         self._show()
 
     def _show(self) -> None:
-        more = f"  (+{len(self._errors) - 1} more)" if len(self._errors) > 1 else ""
+        is_error = bool(self._errors) and not self._sentence
+        more = f"  (+{len(self._errors) - 1} more)" if is_error and len(self._errors) > 1 else ""
         text = self.sentence + more
-        self.setStyleSheet(f"color: {style.RED if self._errors else style.TEXT}")
+        self.setStyleSheet(f"color: {style.RED if is_error else style.TEXT}")
         self.setText(self.fontMetrics().elidedText(text, Qt.ElideRight, self.width()))
-        self.setToolTip(f"{text}\nClick to dismiss" if self._errors else text)
-        self.setCursor(Qt.PointingHandCursor if self._errors else Qt.ArrowCursor)
+        self.setToolTip(f"{text}\nClick to dismiss" if is_error else text)
+        self.setCursor(Qt.PointingHandCursor if is_error else Qt.ArrowCursor)
 
 
 def _text(parent: QWidget, name: str, tip: str) -> QLabel:

@@ -5,18 +5,28 @@ import pytest
 from PyQt5.QtCore import QPoint, Qt, QTime
 from PyQt5.QtGui import QColor
 from PyQt5.QtTest import QTest
-from PyQt5.QtWidgets import QDoubleSpinBox, QLabel, QLineEdit, QProgressBar
+from PyQt5.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QSpinBox,
+)
 
 from labeler.core.edits import Edit
 from labeler.core.mask import Box, Patch
+from labeler.state.selection import EditLimits
 from labeler.ui.enhancement_plot import EnhancementPlot
 from labeler.ui.label_picker import LabelPopup
+from labeler.ui.limits_popup import LimitsPopup
 from labeler.ui.region_panel import RegionPanel
 from labeler.ui.status_bar import MESSAGE_MS, StatusBar
 from labeler.ui.tool_button import ToolButton
-from labeler.ui.tool_panel import TOOLS, ToolPanel
+from labeler.ui.tool_panel import MORE_TOOLS, TOOLS, ToolPanel
 from tests.case_world import LESION, LIVER, count_regions, open_case, region_of
-from tests.gui.panel_kit import commands, ws
+from tests.gui.panel_kit import choose, commands, open_menu, ws
 
 __all__ = ["commands", "ws"]
 
@@ -136,11 +146,70 @@ def test_a_narrow_bar_gives_up_words_and_keeps_every_button(tools):
     tools.resize(640, 40)
     assert tools.is_compact
     shown = [b for b in tools.findChildren(ToolButton) if b.isVisible()]
-    assert len(shown) == len(TOOLS) + 5
+    assert len(shown) == len(TOOLS) + 6
     assert all(b.geometry().right() <= tools.width() for b in shown)
     assert all(b.toolTip() for b in shown)
     tools.resize(1900, 40)
     assert not tools.is_compact
+
+
+def test_options_are_shown_for_the_tools_that_have_them(tools, ws, commands, tmp_path):
+    open_case(ws, tmp_path)
+    ws.session.apply(edit(ws, "Draw contour of a long name"))
+    tools.resize(1366, 40)
+    options = {name: button(tools, f"brush.{name}") for name in ("ball", "smart", "limits")}
+    for tool, expected in {
+        "tool.navigate": [],
+        "tool.brush": ["ball", "smart", "limits"],
+        "tool.contour": ["limits"],
+    }.items():
+        ws.selection.set_tool(tool)
+        assert [name for name, option in options.items() if option.isVisible()] == expected
+        every = [b for b in tools.findChildren(ToolButton) if b.isVisible()]
+        places = [b.mapTo(tools, b.rect().topRight()).x() for b in every]
+        assert max(places) <= tools.width(), "the bar fits a small screen"
+        QTest.mouseClick(options["smart"], Qt.LeftButton) if options["smart"].isVisible() else None
+    assert ws.selection.brush_is_smart
+
+
+def test_limits_take_effect_at_once_and_the_button_names_them(tools, ws, tmp_path):
+    open_case(ws, tmp_path)
+    ws.selection.set_tool("tool.brush")
+    limits = button(tools, "brush.limits")
+    assert limits.caption == "No limits"
+    QTest.mouseClick(limits, Qt.LeftButton)
+    popup = tools.findChild(LimitsPopup)
+    popup.findChild(QCheckBox, "onlyInside").setChecked(True)
+    assert ws.selection.limits == EditLimits(inside=LIVER)
+    label = popup.findChild(QComboBox, "insideLabel")
+    label.setCurrentIndex(label.findData(LESION))
+    label.activated.emit(label.currentIndex())
+    assert limits.caption == "in HCC"
+    assert limits.isChecked()
+    popup.findChild(QCheckBox, "onlyHu").setChecked(True)
+    popup.findChild(QSpinBox, "lowestHu").setValue(150)
+    popup.findChild(QSpinBox, "highestHu").setValue(90)
+    assert ws.selection.limits.hu[1:] == (90.0, 150.0)
+    popup.findChild(QCheckBox, "onlyInside").setChecked(False)
+    popup.findChild(QCheckBox, "onlyHu").setChecked(False)
+    assert ws.selection.limits == EditLimits()
+    assert not limits.isChecked()
+    popup.close()
+
+
+def test_a_tool_behind_more_is_named_on_the_button(tools, ws, commands):
+    for name in (*TOOLS, *MORE_TOOLS):
+        commands.bind(name, lambda checked, name=name: ws.selection.set_tool(name))
+    more = tools.findChild(ToolButton, "moreTools")
+    assert more.caption == "More"
+    QTest.mouseClick(more, Qt.LeftButton)
+    choose(open_menu(), "Split")
+    assert ws.selection.tool == "tool.split"
+    assert (more.caption, more.hint) == ("Split", "0")
+    assert more.isChecked()
+    ws.selection.set_tool("tool.brush")
+    assert more.caption == "More"
+    assert not more.isChecked()
 
 
 # --- status bar
@@ -188,13 +257,31 @@ def test_messages_pass_and_errors_wait_for_a_click(status):
     assert message.text() == ""
     status.show_error("First fault.")
     status.show_error("Second fault.")
-    status.show_message("passing")
     assert message.sentence == "Second fault."
     assert "+1 more" in message.text()
+    status.show_message("Why something is not done.")
+    assert message.text() == "Why something is not done."
+    message._timer.timeout.emit()
+    assert message.sentence == "Second fault."
+    QTest.mouseClick(message, Qt.LeftButton)
+    assert message.text() == "First fault."
+    status.show_message("passing")
     QTest.mouseClick(message, Qt.LeftButton)
     assert message.text() == "First fault."
     QTest.mouseClick(message, Qt.LeftButton)
-    assert message.text() == "passing"
+    assert message.text() == ""
+
+
+def test_a_save_that_failed_is_no_news_once_everything_is_saved(status, ws):
+    message = status.findChild(QLabel, "statusMessage")
+    status.show_error("Something else.")
+    status.show_save_error("draft.nii.gz was not saved: the disk is full.")
+    assert message.sentence == "draft.nii.gz was not saved: the disk is full."
+    status.show_saved()
+    assert message.text() == "Something else."
+    status.show_save_error("draft.nii.gz was not saved: the disk is full.")
+    ws.session.begin(None)
+    assert message.text() == "Something else."
 
 
 def test_a_long_message_is_shortened_and_whole_in_the_tooltip(qtbot, status):
