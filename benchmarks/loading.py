@@ -126,7 +126,7 @@ def read_a_mask() -> Pair:
     save_mask(path, _scene.mask().array.copy(), mask_file, expected_fingerprint=None)
     return Pair(
         lambda: read_mask(path),
-        lambda: np.asanyarray(nib.load(path, mmap=False).dataobj),
+        lambda: np.asanyarray(nib.Nifti1Image.from_filename(path, mmap=False).dataobj),
         folder.remove,
     )
 

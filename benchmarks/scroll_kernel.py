@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
-import pyqtgraph as pg
-from PyQt5.QtGui import QColor, QImage, QPainter, QPainterPath, QPaintEvent, QPen
-from PyQt5.QtWidgets import QApplication, QGraphicsPathItem, QWidget
+from PyQt5.QtGui import QImage, QPainter, QPaintEvent
+from PyQt5.QtWidgets import QApplication, QWidget
 
 from benchmarks import _scene
 from benchmarks.registry import Pair, row
-from labeler.core.contours import Contour, label_contours
 from labeler.core.geometry import Plane
 from labeler.core.labels import LabelTable
 from labeler.core.rendering import MaskLayer, colour_table, render
@@ -25,6 +24,10 @@ from labeler.core.views import ViewTransform
 SIZE_PX = 700
 WINDOW_HU = (350.0, 40.0)
 SLICES = range(100, 240)
+
+
+class _SliceView(Protocol):
+    def show_slice(self, k: int) -> None: ...
 
 
 @row(
@@ -46,18 +49,20 @@ def scroll_kernel_planes() -> Pair:
 
 
 def _four_views(planes: list[Plane]) -> Pair:
+    from benchmarks._pyqtgraph import PyqtgraphView
+
     app = QApplication.instance() or QApplication([])
     masks = [_scene.labels(), _scene.second_labels()]
     volumes = list(_scene.phases().values())
     ours = [_OurView(v.array, p, masks) for v, p in zip(volumes, planes, strict=True)]
-    theirs = [_PyqtgraphView(volume.array, masks) for volume in volumes]
+    theirs = [PyqtgraphView(volume.array, masks) for volume in volumes]
     widgets: list[QWidget] = [*ours, *theirs]
     for widget in widgets:
         widget.resize(SIZE_PX, SIZE_PX)
         widget.show()
     app.processEvents()
 
-    def scroll(views: list[_OurView] | list[_PyqtgraphView]) -> Callable[[], None]:
+    def scroll(views: Sequence[_SliceView]) -> Callable[[], None]:
         steps = itertools.cycle([*SLICES, *reversed(SLICES)])
 
         def show_next() -> None:
@@ -104,53 +109,3 @@ class _OurView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         QPainter(self).drawImage(0, 0, self._image)
-
-
-class _PyqtgraphView(pg.GraphicsLayoutWidget):
-    """Image items for the slice and the fills, one path item a mask for the contours."""
-
-    def __init__(self, values: np.ndarray, masks: list[np.ndarray]) -> None:
-        super().__init__()
-        self._values, self._masks = values, masks
-        box = self.addViewBox(lockAspect=True, invertY=True, enableMouse=False)
-        self._image = pg.ImageItem(axisOrder="row-major")
-        box.addItem(self._image)
-        colours = colour_table(LabelTable())
-        table = np.stack([colours >> 16, colours >> 8, colours, 38 * (colours > 0)], axis=-1)
-        self._fills, self._lines = [], []
-        for _ in masks:
-            fill = pg.ImageItem(axisOrder="row-major")
-            fill.setLookupTable((table & 0xFF).astype(np.uint8))
-            fill.setLevels((0, 255))
-            box.addItem(fill)
-            self._fills.append(fill)
-            lines = {}
-            for label in range(1, 16):
-                item = QGraphicsPathItem()
-                pen = QPen(QColor(int(colours[label]) & 0xFFFFFF), 2)
-                pen.setCosmetic(True)
-                item.setPen(pen)
-                box.addItem(item, ignoreBounds=True)
-                lines[label] = item
-            self._lines.append(lines)
-        box.setRange(xRange=(0, 512), yRange=(0, 512), padding=0)
-
-    def show_slice(self, k: int) -> None:
-        width, level = WINDOW_HU
-        self._image.setImage(
-            self._values[k], levels=(level - width / 2, level + width / 2), autoLevels=False
-        )
-        for array, fill, lines in zip(self._masks, self._fills, self._lines, strict=True):
-            fill.setImage(array[k], autoLevels=False)
-            contours = label_contours(array[k])
-            for label, item in lines.items():
-                item.setPath(_path(contours.get(label, ())))
-        self.viewport().repaint()
-
-
-def _path(contours: tuple[Contour, ...]) -> QPainterPath:
-    path = QPainterPath()
-    for contour in contours:
-        x, y = contour.points.T + 0.5
-        path.addPath(pg.arrayToQPath(np.append(x, x[0]), np.append(y, y[0])))
-    return path

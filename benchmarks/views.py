@@ -19,7 +19,7 @@ from PyQt5.QtWidgets import QApplication
 
 from benchmarks import _scene
 from benchmarks.registry import Pair, row
-from benchmarks.scroll_kernel import SIZE_PX, SLICES, _PyqtgraphView
+from benchmarks.scroll_kernel import SIZE_PX, SLICES
 from labeler.core.geometry import Grid, Plane
 from labeler.core.labels import LabelTable
 from labeler.core.mask import Mask
@@ -64,10 +64,12 @@ class _Window:
 @row("scroll", baseline="pyqtgraph ImageItem + contours", reach_ratio=0.25, reach_p95=12.0)
 def scroll() -> Pair:
     """Wheel to four painted views: CT and two masks with fill and contour, 700 px views."""
+    from benchmarks._pyqtgraph import PyqtgraphView
+
     window = _open(_scene.phases(), [_scene.mask("draft"), _second_mask()])
     app = _app()
     theirs = [
-        _PyqtgraphView(volume.array, [_scene.labels(), _scene.second_labels()])
+        PyqtgraphView(volume.array, [_scene.labels(), _scene.second_labels()])
         for volume in _scene.phases().values()
     ]
     for widget in theirs:
