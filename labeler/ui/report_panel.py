@@ -148,6 +148,10 @@ class ReportPanel(QWidget):
     def _problems(self) -> list[str]:
         session = self._ws.session
         found = list(session.case.problems) if session.case is not None else []
+        # what reading a file has shown stands for what its header had shown
+        read = [where.partition(":") for where in session.problems]
+        known = tuple(f"{'Mask ' * (kind == 'mask')}{name}: " for kind, _, name in read if name)
+        found = [sentence for sentence in found if not sentence.startswith(known)]
         for where, sentence in session.problems.items():
             kind, _, name = where.partition(":")
             if where == "app":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -223,7 +223,7 @@ class CaseOpener(QObject):
             self._ws.session.add_mask(mask_file.mask, mask_file)
             self._choose_mask()
         else:
-            self._ws.session.add_problem(f"mask:{name}", refusal)
+            self._add_problem("mask", name, refusal)
         self._arrived("mask", name)
 
     def _choose_mask(self) -> None:
@@ -237,8 +237,16 @@ class CaseOpener(QObject):
     def _failed(self, kind: str, name: str, error: Exception) -> None:
         if not isinstance(error, ImageError):
             log.exception("reading %s %s", kind, name, exc_info=error)
-        self._ws.session.add_problem(f"{kind}:{name}", str(error) or type(error).__name__)
+        self._add_problem(kind, name, str(error) or type(error).__name__)
         self._arrived(kind, name)
+
+    def _add_problem(self, kind: str, name: str, sentence: str) -> None:
+        """Say it where the phase or mask would be, and in the case's row as its header would."""
+        self._ws.session.add_problem(f"{kind}:{name}", sentence)
+        case, start = self._worklist.case(self.current_id or ""), f"{name}: "
+        start = f"Mask {start}" if kind == "mask" else start
+        if case is not None and not any(known.startswith(start) for known in case.problems):
+            self._worklist.update_case(replace(case, problems=(*case.problems, start + sentence)))
 
     def _arrived(self, kind: str, name: str) -> None:
         self._waiting.discard((kind, name))

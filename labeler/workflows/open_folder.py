@@ -160,6 +160,7 @@ class Worklist(QObject):
             return None
         fresh = rescan(case)
         self.update_case(fresh)
+        self.request_cases(dict.fromkeys([*self._wanted, case_id]))  # its headers are unread again
         return fresh
 
     def neighbour(self, case_id: str, step: int) -> str | None:

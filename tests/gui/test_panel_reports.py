@@ -1,5 +1,7 @@
 """Detailed information: report rows, comments, problems."""
 
+from dataclasses import replace
+
 import pytest
 from PyQt5.QtCore import Qt
 from PyQt5.QtTest import QTest
@@ -191,6 +193,20 @@ def test_problems_stand_first_and_name_their_place(qtbot, reports, ws):
     texts = [plain(card) for card in reports.cards[:2]]
     assert texts == ["Phase PV: The file is cut off.", "draft lies on no phase."]
     assert len(cards(reports, "problemCard")) == 2
+
+
+def test_a_problem_that_header_and_file_show_is_told_once(qtbot, reports, ws):
+    headers = ("PV: PV.nii.gz is empty.", "Mask draft: draft.nii.gz is refused.", "No ART.")
+    ws.session.begin(replace(ws.session.case, problems=headers))
+    ws.session.add_problem("phase:PV", "PV.nii.gz is empty.")
+    ws.session.add_problem("mask:draft", "draft.nii.gz is refused: its grid is that of no phase.")
+    settle(qtbot, reports)
+    texts = [plain(card) for card in cards(reports, "problemCard")]
+    assert texts == [
+        "No ART.",
+        "PV.nii.gz is empty.",
+        "draft.nii.gz is refused: its grid is that of no phase.",
+    ]
 
 
 def test_empty_panels_say_where_reports_come_from(qtbot, ws, commands, tmp_path, reports):

@@ -82,6 +82,18 @@ def test_truncated_phase_is_named_and_the_rest_is_usable(bench, qtbot, tmp_path)
     assert set(session.volumes) == {"NC", "PV", "DL"}
     assert "ART.nii.gz" in session.problems["phase:ART"]
     assert set(session.regions["draft"].phases) == {"NC", "PV", "DL"}
+    assert bench.worklist.case("A").problems == (f"ART: {session.problems['phase:ART']}",)
+
+
+def test_a_case_that_is_looked_at_anew_keeps_its_problems(bench, qtbot, tmp_path):
+    write_case(tmp_path, "A")
+    (tmp_path / "images" / "A" / "ART.nii.gz").write_bytes(b"")
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    problems = bench.worklist.case("A").problems
+    assert "ART.nii.gz is empty" in problems[0]
+    bench.worklist.reread("A")
+    qtbot.waitUntil(lambda: bench.worklist.case("A").problems == problems)
 
 
 @pytest.mark.parametrize(
