@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PyQt5.QtCore import QItemSelectionModel, QModelIndex, QPoint, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QFontMetrics, QKeyEvent, QResizeEvent
 from PyQt5.QtWidgets import (
@@ -36,6 +38,21 @@ from labeler.ui.region_table import (
 )
 from labeler.workflows.review_case import jump_to_region, tick_region
 from labeler.workflows.workspace import Workspace
+
+SHAPE_COMMANDS = (
+    "region.grow",
+    "region.shrink",
+    "region.smooth",
+    "region.fill_holes",
+    "region.hollow",
+    None,
+    "tool.split",
+    "region.split",
+    "region.merge",
+    None,
+    "region.keep_largest",
+    "region.remove_small",
+)
 
 #: Columns that go first when the panel is narrow.
 DISPENSABLE = (HU + "DL", HU + "NC", DIAMETER, HU + "PV", HU + "ART")
@@ -311,12 +328,18 @@ class RegionList(QWidget):
         menu = QMenu(self)
         menu.setObjectName("regionMenu")
         menu.setAttribute(Qt.WA_DeleteOnClose)
-        for name in MENU_COMMANDS:
+        self._fill_menu(menu, MENU_COMMANDS[:-2])
+        shape = menu.addMenu(style.icon("mdi6.shape-outline"), "Shape")
+        self._fill_menu(shape, SHAPE_COMMANDS)
+        self._fill_menu(menu, MENU_COMMANDS[-2:])
+        menu.popup(self._view.viewport().mapToGlobal(point))
+
+    def _fill_menu(self, menu: QMenu, commands: Iterable[str | None]) -> None:
+        for name in commands:
             if name is None:
                 menu.addSeparator()
             else:
                 menu.addAction(self._commands.action(name))
-        menu.popup(self._view.viewport().mapToGlobal(point))
 
     def _show_column_menu(self, point: QPoint) -> None:
         self._column_menu().popup(self._view.header().mapToGlobal(point))

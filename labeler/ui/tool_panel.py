@@ -6,10 +6,10 @@ from PyQt5.QtCore import QPoint, QSize, Qt
 from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import (
     QActionGroup,
-    QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
     QLayout,
+    QMenu,
     QSizePolicy,
     QWidget,
 )
@@ -19,6 +19,7 @@ from labeler.ui.badges import dot_icon
 from labeler.ui.commands import Commands
 from labeler.ui.label_picker import LabelPopup
 from labeler.ui.tool_button import ToolButton
+from labeler.ui.tool_options import ToolOptions
 from labeler.workflows.workspace import Workspace
 
 TOOLS = (
@@ -29,6 +30,9 @@ TOOLS = (
     "tool.contour_erase",
     "tool.fill",
 )
+
+#: Tools behind the button "More".
+MORE_TOOLS = ("tool.split",)
 
 #: Longest name of an edit on the undo button, in characters.
 MAX_UNDO_NAME = 28
@@ -54,13 +58,15 @@ class ToolPanel(QWidget):
         self._commands = commands
         self._tools = {name: self._button(name) for name in TOOLS}
         self._label = ToolButton(self)
-        self._brush = _brush_box(self)
+        self._more = ToolButton(self)
+        self._options = ToolOptions(ws, commands, self)
         self._undo = self._button("edit.undo")
         self._redo = self._button("edit.redo", words=False)
         self._redo.set_caption(None, hint="")
         self._save = self._button("file.save")
         self._done = self._button("case.done")
         self._dress_label_button()
+        self._dress_more_button()
         self._lay_out()
         self._connect()
         self._show_selection()
@@ -93,6 +99,13 @@ class ToolPanel(QWidget):
         self._label.set_has_menu(True)
         self._label.clicked.connect(self._choose_label)
 
+    def _dress_more_button(self) -> None:
+        self._more.setObjectName("moreTools")
+        self._more.setToolTip("More tools")
+        self._more.setCheckable(True)
+        self._more.set_has_menu(True)
+        self._more.clicked.connect(self._choose_more)
+
     def _lay_out(self) -> None:
         layout = QHBoxLayout(self)
         layout.setContentsMargins(*(style.scaled(px) for px in (8, 4, 8, 4)))
@@ -100,9 +113,10 @@ class ToolPanel(QWidget):
         layout.setSizeConstraint(QLayout.SetNoConstraint)
         for button in self._tools.values():
             layout.addWidget(button)
+        layout.addWidget(self._more)
         layout.addWidget(_gap(self))
         layout.addWidget(self._label)
-        layout.addWidget(self._brush)
+        layout.addWidget(self._options)
         layout.addWidget(_gap(self))
         layout.addWidget(self._undo)
         layout.addWidget(self._redo)
@@ -118,13 +132,30 @@ class ToolPanel(QWidget):
         session.history_changed.connect(self._show_history)
         session.case_opened.connect(self._show_history)
         session.changed.connect(self._show_saved)
-        self._brush.valueChanged.connect(selection.set_brush_mm)
         group = QActionGroup(self)  # a click on the active tool must not switch it off
-        for name in TOOLS:
+        for name in (*TOOLS, *MORE_TOOLS):
             group.addAction(self._commands.action(name))
 
     def _show_tool(self, tool: str) -> None:
-        self._commands.action(tool).setChecked(True)
+        action, is_more = self._commands.action(tool), tool in MORE_TOOLS
+        action.setChecked(True)
+        self._more.setChecked(is_more)
+        more = style.icon("mdi6.dots-horizontal")
+        self._more.setIcon(action.icon() if is_more else more)
+        self._more.set_caption(
+            action.text() if is_more else "More",
+            formats.key(action.shortcut()) if is_more else "",
+        )
+        self._fit_words()
+
+    def _choose_more(self) -> None:
+        self._more.setChecked(self._ws.selection.tool in MORE_TOOLS)  # the menu decides
+        menu = QMenu(self)
+        menu.setObjectName("moreToolsMenu")
+        menu.setAttribute(Qt.WA_DeleteOnClose)
+        for name in MORE_TOOLS:
+            menu.addAction(self._commands.action(name))
+        menu.popup(self._more.mapToGlobal(QPoint(0, self._more.height())))
 
     def _show_selection(self) -> None:
         selection = self._ws.selection
@@ -134,9 +165,6 @@ class ToolPanel(QWidget):
         self._label.set_caption(label.name, "locked" if locked else "")
         where = f" into {selection.mask}" if selection.mask else ""
         self._label.setToolTip(f"Edits write label {label.value}, {label.name}{where}")
-        self._brush.blockSignals(True)
-        self._brush.setValue(selection.brush_mm)
-        self._brush.blockSignals(False)
         self._fit_words()
 
     def _choose_label(self) -> None:
@@ -165,11 +193,17 @@ class ToolPanel(QWidget):
         self._save.set_mark(dot_icon(style.AMBER, 7) if dirty else None)
 
     def _fit_words(self) -> None:
-        """Show names while there is room; without it tools keep icon and key, undo its icon."""
-        for tools_have_words, undo_has_words in ((True, True), (False, True), (False, False)):
-            for button in (*self._tools.values(), self._save):
-                button.set_shows_words(tools_have_words)
-            self._undo.set_shows_words(undo_has_words)
+        """Show names while there is room; without it buttons keep icon and key, undo its icon."""
+        for tools, options, undo in (
+            (True, True, True),
+            (False, True, True),
+            (False, False, True),
+            (False, False, False),
+        ):
+            for button in (*self._tools.values(), self._more, self._save):
+                button.set_shows_words(tools)
+            self._options.set_shows_words(options)
+            self._undo.set_shows_words(undo)
             self.layout().invalidate()
             if self.layout().minimumSize().width() <= self.width():
                 break
@@ -181,20 +215,6 @@ def _quoted(verb: str, name: str | None) -> str:
     if len(name) > MAX_UNDO_NAME:
         name = name[: MAX_UNDO_NAME - 1].rstrip() + "\u2026"
     return f"{verb} \u201c{name}\u201d"
-
-
-def _brush_box(parent: QWidget) -> QDoubleSpinBox:
-    box = QDoubleSpinBox(parent)
-    box.setObjectName("brushSize")
-    box.setAccessibleName("Brush diameter in mm")
-    box.setToolTip("Diameter of brush and eraser in mm  ([ smaller, ] larger)")
-    box.setRange(0.5, 200.0)
-    box.setDecimals(1)
-    box.setSuffix(" mm")
-    box.setKeyboardTracking(False)
-    box.setFocusPolicy(Qt.ClickFocus)
-    box.setFixedWidth(style.scaled(94))
-    return box
 
 
 def _gap(parent: QWidget) -> QWidget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labeler.ui.edit_tools_split import SplitTool
 from labeler.ui.view_gestures import Canvas
 from labeler.ui.view_tools import BrushTool, ContourTool, FillTool, NavigateTool, Tool
 
@@ -15,4 +16,5 @@ def make_tools(canvas: Canvas) -> dict[str, Tool]:
         "tool.brush": BrushTool(canvas),
         "tool.eraser": BrushTool(canvas, erases=True),
         "tool.fill": FillTool(canvas),
+        "tool.split": SplitTool(canvas),
     }

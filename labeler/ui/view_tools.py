@@ -31,6 +31,9 @@ MIN_POINTS = 3
 #: Widths of an outline and of the dark line below it.
 LINE_PX, HALO_PX = 1.8, 3.6
 
+#: Height of the equator that tells a ball from a disc, of the diameter.
+EQUATOR = 0.35
+
 #: Diameters that "smaller" and "larger" step through.
 BRUSH_SIZES_MM = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200)
 
@@ -259,7 +262,7 @@ class ContourTool(Tool):
 
 
 class BrushTool(Tool):
-    """A round brush; the mask changes while the button is down."""
+    """A round brush, flat or a ball; the mask changes while the button is down."""
 
     cursor = Qt.CrossCursor
     paints = True
@@ -279,7 +282,12 @@ class BrushTool(Tool):
         self.move(pos)
 
     def _start(self, erase: bool) -> None:
-        self._stroke = BrushStroke(self.canvas.ws, self.canvas.plane, erase)
+        canvas, selection = self.canvas, self.canvas.ws.selection
+        is_smart = selection.brush_is_smart and not erase  # what has run over is erased wholly
+        self._stroke = BrushStroke(
+            canvas.ws, canvas.plane, erase, ball=selection.brush_is_ball,
+            similar_phase=canvas.phase if is_smart else None,
+        )  # fmt: skip
 
     def move(self, pos: QPointF) -> None:
         self.hover(pos)
@@ -326,6 +334,8 @@ class BrushTool(Tool):
         for pen in halo_pens(QColor(BRIGHT) if self._always_erases else self.colour()):
             painter.setPen(pen)
             painter.drawEllipse(self.hover_pos, radius_px, radius_px)
+            if self.canvas.ws.selection.brush_is_ball:
+                painter.drawEllipse(self.hover_pos, radius_px, radius_px * EQUATOR)
 
 
 class FillTool(Tool):

@@ -1,0 +1,200 @@
+"""Changing the shape of regions in the whole window: keys, dialogs, the context menu, a line."""
+
+import numpy as np
+import pytest
+from PyQt5.QtCore import QPoint, Qt, QTimer
+from PyQt5.QtTest import QTest
+from PyQt5.QtWidgets import QApplication, QDoubleSpinBox, QMenu, QRadioButton
+
+from tests.cases_on_disk import write_case
+from tests.gui.view_world import move, press, release
+
+
+@pytest.fixture
+def opened(user, tmp_path):
+    write_case(tmp_path, "LV-1")
+    user.open(tmp_path)
+    user.click_case("LV-1")
+    return user
+
+
+def array_of(user) -> np.ndarray:
+    return user.session.masks["draft"].mask.array.copy()
+
+
+def settle(user) -> None:
+    tasks = user.program.ws.tasks
+    busy = lambda key: isinstance(key, tuple) and key[0] in ("edit", "regions")  # noqa: E731
+    user.wait(lambda: not tasks.is_pending_where(busy))
+    user.wait(user.program.has_settled)
+
+
+def fill_in(user, *, amount: float | None = None, scope: int = 0, click: str = "ok") -> list[str]:
+    """Fill in the next question and click; returns the titles that were seen."""
+    seen: list[str] = []
+
+    def act() -> None:
+        dialog = QApplication.activeModalWidget()
+        if dialog is None:
+            return
+        timer.stop()
+        seen.append(dialog.windowTitle())
+        if amount is not None:
+            field = dialog.findChild(QDoubleSpinBox, "operationAmount")
+            field.selectAll()
+            QTest.keyClicks(field, f"{amount:g}")
+        dialog.findChild(QRadioButton, f"operationScope{scope}").click()
+        button = dialog.findChild(object, f"regionOperationDialog.{click}")
+        QTest.mouseClick(button, Qt.LeftButton)
+
+    timer = QTimer(user.program.window)
+    timer.timeout.connect(act)
+    timer.start(10)
+    return seen
+
+
+def click_on(user, region_id: int) -> None:
+    """Click the row of a region."""
+    refs = list(user.program.regions.table.refs())
+    user.click_region(next(n for n, ref in enumerate(refs) if ref.region_id == region_id))
+
+
+def select(user, label: int) -> None:
+    """Click the largest region of a label."""
+    regions = user.session.regions["draft"].regions.values()
+    click_on(user, max((r for r in regions if r.label == label), key=lambda r: r.voxels).id)
+
+
+@pytest.mark.parametrize(
+    ("key", "modifier", "title", "amount", "grows"),
+    [
+        (Qt.Key_Equal, Qt.NoModifier, "Grow", 4, 1),
+        (Qt.Key_Minus, Qt.NoModifier, "Shrink", 4, -1),
+        (Qt.Key_S, Qt.ShiftModifier, "Smooth", 4, 0),
+        (Qt.Key_O, Qt.ShiftModifier, "Hollow", 4, -1),
+    ],
+)
+def test_a_key_asks_how_much_and_changes_the_selected_region(
+    opened, key, modifier, title, amount, grows
+):
+    user = opened
+    select(user, 1)
+    before = array_of(user)
+    asked = fill_in(user, amount=amount)
+    user.key(key, modifier)
+    settle(user)
+    assert asked == [title]
+    after = array_of(user)
+    assert (after != before).any()
+    change = int((after == 1).sum()) - int((before == 1).sum())
+    assert np.sign(change) == grows or (grows == 0 and abs(change) < 0.05 * (before == 1).sum())
+    np.testing.assert_array_equal((after == 11) & (before == 11), before == 11)
+    assert [edit.name for edit in user.session.history.done] == [f"{title} Liver"]
+    user.key(Qt.Key_Z, Qt.ControlModifier)
+    np.testing.assert_array_equal(array_of(user), before)
+
+
+def test_esc_changes_nothing(opened):
+    before = array_of(opened)
+    fill_in(opened, click="cancel")
+    opened.key(Qt.Key_Equal)
+    settle(opened)
+    np.testing.assert_array_equal(array_of(opened), before)
+    assert opened.session.history.undo_name is None
+
+
+def test_cleaning_up_a_label_and_filling_it(opened):
+    user = opened
+    select(user, 11)
+    before = array_of(user)
+    fill_in(user)
+    user.key(Qt.Key_K, Qt.ShiftModifier)
+    settle(user)
+    regions = list(user.session.regions["draft"].regions.values())
+    assert [r.label for r in regions].count(11) == 1
+    fill_in(user, amount=100, scope=1)
+    user.key(Qt.Key_R, Qt.ShiftModifier)
+    settle(user)
+    assert not array_of(user).any(), "all labels: everything is smaller than 100 ml"
+    for _ in range(2):
+        user.key(Qt.Key_Z, Qt.ControlModifier)
+    np.testing.assert_array_equal(array_of(user), before)
+
+
+def test_the_context_menu_of_a_region_changes_its_shape(opened):
+    user = opened
+    regions = user.program.regions
+    ref = next(iter(regions.table.refs()))
+    rect = regions.view.visualRect(regions.table.index_of(ref))
+    regions.view.customContextMenuRequested.emit(rect.center())
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    shape = next(action.menu() for action in menu.actions() if action.text() == "Shape")
+    asked = fill_in(user, amount=3)
+    menu.setActiveAction(shape.menuAction())
+    grow = next(action for action in shape.actions() if action.text() == "Grow…")
+    QTest.mouseClick(
+        shape, Qt.LeftButton, Qt.NoModifier, QPoint(shape.actionGeometry(grow).center())
+    )
+    settle(user)
+    assert asked == ["Grow"]
+    assert user.session.history.undo_name.startswith("Grow")
+
+
+def test_a_line_drawn_across_splits_and_merging_joins_again(opened):
+    user = opened
+    select(user, 1)
+    before = array_of(user)
+    count = len(user.session.regions["draft"].regions)
+    user.key(Qt.Key_0)
+    region = user.session.region("draft", user.program.ws.selection.region.region_id)
+    x, y, _ = region.centroid_ras
+    z = user.program.ws.views.crosshair_ras[2]
+    user.drag(user.view(2), [np.array((x + dx, y, z)) for dx in (-16, -8, 0, 8, 16)])
+    settle(user)
+    assert user.session.history.undo_name == "Split Liver along a line"
+    regions = [r for r in user.session.regions["draft"].regions.values() if r.label == 1]
+    assert len(regions) == 2
+    assert len(user.session.regions["draft"].regions) == count + 1
+    select(user, 1)
+    user.key(Qt.Key_J)
+    other = min(regions, key=lambda r: r.voxels)
+    click_on(user, other.id)
+    settle(user)
+    assert user.session.history.undo_name == "Merge Liver with Liver"
+    assert len(user.session.regions["draft"].regions) == count
+    for _ in range(2):
+        user.key(Qt.Key_Z, Qt.ControlModifier)
+    np.testing.assert_array_equal(array_of(user), before)
+
+
+def test_a_line_without_a_region_or_on_a_locked_one_is_refused(opened):
+    user = opened
+    user.program.ws.selection.select_region(None)
+    user.key(Qt.Key_0)
+    center = user.program.ws.views.crosshair_ras
+    line = [center, center + np.array((10.0, 0.0, 0.0))]
+    with user.qtbot.waitSignal(user.program.views.refused) as refused:
+        user.drag(user.view(2), line)
+    assert "Select the region to split" in refused.args[0]
+    select(user, 1)
+    user.program.ws.selection.set_locked("draft", 1, True)
+    with user.qtbot.waitSignal(user.program.views.refused) as refused:
+        user.drag(user.view(2), line)
+    assert refused.args == ["Liver is locked in draft (K frees it)"]
+    assert user.session.history.undo_name is None
+
+
+def test_escape_gives_a_line_up(opened):
+    user, view = opened, opened.view(2)
+    select(user, 1)
+    user.key(Qt.Key_0)
+    before = array_of(user)
+    center = user.program.ws.views.crosshair_ras
+    places = [view.pos_of(center + np.array((dx, 0.0, 0.0))) for dx in (-20.0, 20.0)]
+    press(view, places[0])
+    move(view, places[1], buttons=Qt.LeftButton)
+    user.key(Qt.Key_Escape, where="view2")
+    release(view, places[1])
+    settle(user)
+    np.testing.assert_array_equal(array_of(user), before)
