@@ -159,6 +159,7 @@ class Program(QObject):
         ws.tasks.count_changed.connect(self._show_work)
         self.regions.said.connect(status.show_message)
         self.views.refused.connect(status.show_message)
+        self.reports.refused.connect(status.show_message)
         self.journal.failed.connect(status.show_error)
         self.journal.unsaved_found.connect(self._unsaved_found)
         self.opener.loaded.connect(self.journal.begin)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from PyQt5.QtCore import QItemSelectionModel, QModelIndex, QPoint, QSize, Qt, pyqtSignal
-from PyQt5.QtGui import QFontMetrics, QKeyEvent, QResizeEvent
+from PyQt5.QtCore import (
+    QItemSelectionModel,
+    QModelIndex,
+    QPoint,
+    QSize,
+    Qt,
+    pyqtSignal,
+)
+from PyQt5.QtGui import QFontMetrics
 from PyQt5.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
-    QLineEdit,
     QMenu,
     QPushButton,
     QStackedLayout,
-    QTreeView,
     QVBoxLayout,
     QWidget,
 )
@@ -26,6 +31,7 @@ from labeler.ui.empty_state import EmptyState
 from labeler.ui.panel_header import PanelHeader
 from labeler.ui.region_delegate import RegionDelegate, figure_font
 from labeler.ui.region_filter import parse_filter
+from labeler.ui.region_rows import FilterField, RegionRows
 from labeler.ui.region_table import (
     DIAMETER,
     HU,
@@ -36,6 +42,7 @@ from labeler.ui.region_table import (
     column_tip,
     column_title,
 )
+from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.review_case import jump_to_region, tick_region
 from labeler.workflows.workspace import Workspace
 
@@ -70,34 +77,6 @@ MENU_COMMANDS = (
     "region.delete",
 )
 
-_MOVES = (Qt.Key_Up, Qt.Key_Down, Qt.Key_PageUp, Qt.Key_PageDown, Qt.Key_Home, Qt.Key_End)
-
-
-class RegionRows(QTreeView):
-    """The tree; tells which row the user walked to by keys.
-
-    Signals
-    -------
-    walked
-        Index that a key moved the cursor to.
-    resized
-        The width of the rows changed.
-    """
-
-    walked = pyqtSignal(QModelIndex)
-    resized = pyqtSignal()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        before = self.currentIndex()
-        super().keyPressEvent(event)
-        now = self.currentIndex()
-        if event.key() in _MOVES and (now.row(), now.parent()) != (before.row(), before.parent()):
-            self.walked.emit(now)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self.resized.emit()
-
 
 class RegionList(QWidget):
     """Region list; a click, an arrow key or :meth:`go` brings every view to a region.
@@ -120,8 +99,10 @@ class RegionList(QWidget):
         self._commands = commands
         self._closed: set[str] = set()
         self._place: RegionRef | None = None
+        #: Place in the list of the selected region, kept when the region leaves the list.
+        self._number: int | None = None
         self.header = PanelHeader("Regions", self)
-        self._filter = QLineEdit(self)
+        self._filter = FilterField(self)
         self._unreviewed = QPushButton("Unreviewed", self)
         self._table = RegionTable(ws.session, self)
         self._view = RegionRows(self)
@@ -149,12 +130,23 @@ class RegionList(QWidget):
             self.said.emit("There is no region to go to.")
             return
         here = self._ws.selection.region
-        start = -1 if step > 0 else len(refs)
-        place = (refs.index(here) if here in refs else start) + step
+        if here in refs:
+            place = refs.index(here) + step
+        elif self._number is not None:  # deleted, ticked or filtered: go on from where it was
+            place = self._number + min(step, 0)
+        else:
+            place = 0 if step > 0 else len(refs) - 1
         if 0 <= place < len(refs):
             jump_to_region(self._ws, refs[place])
         else:
             self.said.emit(f"This is the {'last' if step > 0 else 'first'} region of the list.")
+
+    def _enter(self) -> None:
+        """From the filter into the rows; to the first when the selected region is not there."""
+        self._view.setFocus(Qt.TabFocusReason)
+        if not self._table.index_of(self._ws.selection.region).isValid():
+            self._number = None
+            self.go(1)
 
     def _dress(self) -> None:
         self._filter.setObjectName("regionFilter")
@@ -220,11 +212,12 @@ class RegionList(QWidget):
         view.customContextMenuRequested.connect(self._show_menu)
         view.header().customContextMenuRequested.connect(self._show_column_menu)
         self._filter.textChanged.connect(self._set_filter)
+        self._filter.entered.connect(self._enter)
         self._unreviewed.toggled.connect(self._set_filter)
         table.modelAboutToBeReset.connect(self._remember)
         table.modelReset.connect(self._restore)
         table.dataChanged.connect(self._show_note)
-        table.rowsRemoved.connect(self._show_note)
+        table.rowsRemoved.connect(self._rows_removed)
         table.rowsInserted.connect(self._show_note)
         self._ws.selection.region_selected.connect(self._show_selected)
         self._ws.settings.changed.connect(self._settings_changed)
@@ -234,7 +227,10 @@ class RegionList(QWidget):
         if ref is None:
             self._view.setExpanded(index, not self._view.isExpanded(index))
         elif self._table.columns[index.column()] == REVIEWED:
-            tick_region(self._ws, ref)
+            try:
+                tick_region(self._ws, ref)
+            except EditRefused as refusal:
+                self.said.emit(str(refusal))
         else:
             jump_to_region(self._ws, ref)
 
@@ -267,15 +263,28 @@ class RegionList(QWidget):
 
     def _show_selected(self, ref: RegionRef | None) -> None:
         index = self._table.index_of(ref)
-        if not index.isValid():
+        if ref is None:
+            self._number = None
+        if ref is None or not index.isValid():
             self._view.clearSelection()
             self._view.setCurrentIndex(QModelIndex())
             return
+        self._number = list(self._table.refs()).index(ref)
         if index.siblingAtColumn(0) != self._view.currentIndex().siblingAtColumn(0):
             self._view.selectionModel().setCurrentIndex(
                 index, QItemSelectionModel.ClearAndSelect | QItemSelectionModel.Rows
             )
         self._view.scrollTo(index)
+
+    def _rows_removed(self, parent: QModelIndex, first: int, _last: int) -> None:
+        """Mark no other row when the selected one goes; arrow down comes to the next one."""
+        if not self._table.index_of(self._ws.selection.region).isValid():
+            above = self._table.index(first - 1, 0, parent)
+            self._view.clearSelection()
+            self._view.selectionModel().setCurrentIndex(
+                above if above.isValid() else parent, QItemSelectionModel.NoUpdate
+            )
+        self._show_note()
 
     def _show_note(self) -> None:
         total = sum(group.total or 0 for group in self._table.groups)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from PyQt5.QtCore import QSize, Qt, QTimer
+from PyQt5.QtCore import QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from labeler.core.report import ReportColumns, ReportRow, column_key
@@ -18,6 +19,7 @@ from labeler.ui.commands import Commands
 from labeler.ui.comment_box import CommentBox
 from labeler.ui.panel_header import PanelHeader
 from labeler.ui.report_text import card_body, card_title, date_of
+from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.open_folder import Worklist
 from labeler.workflows.review_case import (
     add_comment,
@@ -30,7 +32,15 @@ from labeler.workflows.workspace import Workspace
 
 
 class ReportPanel(QWidget):
-    """Cards of the open case, from top to bottom: problems, reports, comments."""
+    """Cards of the open case, from top to bottom: problems, reports, comments.
+
+    Signals
+    -------
+    refused
+        Why a comment was not written.
+    """
+
+    refused = pyqtSignal(str)
 
     def __init__(
         self, ws: Workspace, commands: Commands, worklist: Worklist, parent: QWidget | None = None
@@ -104,7 +114,7 @@ class ReportPanel(QWidget):
         self._ws.settings.changed.connect(self._settings_changed)
         self._worklist.reports_changed.connect(self._rebuild_soon)
         self._box.submitted.connect(self._add)
-        self._box.edited.connect(lambda key, text: edit_comment(self._ws, key, text))
+        self._box.edited.connect(lambda key, text: self._note(edit_comment, key, text))
 
     def _case_opened(self, _case: object) -> None:
         self._scroll.verticalScrollBar().setValue(0)
@@ -133,6 +143,7 @@ class ReportPanel(QWidget):
         self._columns.setVisible(bool(self._worklist.reports.columns))
         self._box.setVisible(case is not None)
         self._box.set_case("" if case is None else case.id)
+        self._box.setEnabled(self._ws.session.read_only_reason is None)
         for sentence in self._problems():
             self._cards_layout.addWidget(problem_card(sentence, self._cards))
         for row in rows:
@@ -202,7 +213,7 @@ class ReportPanel(QWidget):
             about = f"{self._ws.session.labels[place['label']].name} in {place.get('mask')}"
         card = CommentCard(key, value, about, self._cards)
         card.edit_requested.connect(lambda key: self._box.edit(key, str(value.get("text", ""))))
-        card.delete_requested.connect(lambda key: delete_comment(self._ws, key))
+        card.delete_requested.connect(lambda key: self._note(delete_comment, key))
         card.region_clicked.connect(self._go_to)
         return card
 
@@ -212,8 +223,14 @@ class ReportPanel(QWidget):
             jump_to_region(self._ws, ref)
 
     def _add(self, text: str, about_region: bool) -> None:
-        add_comment(self._ws, text, self._ws.selection.region if about_region else None)
+        self._note(add_comment, text, self._ws.selection.region if about_region else None)
         self._scroll.verticalScrollBar().setValue(self._scroll.verticalScrollBar().maximum())
+
+    def _note(self, act: Callable[..., None], *args: object) -> None:
+        try:
+            act(self._ws, *args)
+        except EditRefused as refusal:
+            self.refused.emit(str(refusal))
 
     def _region_selected(self, _ref: RegionRef | str | None = None) -> None:
         ref = self._ws.selection.region

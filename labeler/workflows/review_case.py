@@ -19,6 +19,7 @@ from labeler.core.regions import Region, RegionIndex
 from labeler.state.placement import placed_mask_grid
 from labeler.state.selection import RegionRef
 from labeler.state.session import Session, note_edit
+from labeler.workflows.edit_rules import refuse_read_only
 from labeler.workflows.workspace import Workspace
 
 #: Smallest field shown when a view jumps to a region, so that a small lesion keeps its context.
@@ -68,7 +69,13 @@ def _fitting_zoom(region: Region, grid: Grid, ws: Workspace) -> float:
 
 
 def tick_region(ws: Workspace, ref: RegionRef) -> None:
-    """Tick a region as reviewed, or take the tick back; one undoable edit."""
+    """Tick a region as reviewed, or take the tick back; one undoable edit.
+
+    Raises
+    ------
+    EditRefused
+        When the case is read-only; so do all functions here that change notes.
+    """
     session = ws.session
     region = session.region(ref.mask, ref.region_id)
     if region is None:
@@ -76,12 +83,10 @@ def tick_region(ws: Workspace, ref: RegionRef) -> None:
     name = session.labels[region.label].name
     key = _tick_key_of(session, ref)
     if key is not None:
-        edit = note_edit(session, f"Untick {name}", "tick", key, None)
+        _note(ws, f"Untick {name}", "tick", key, None)
     else:
         new_key, value = _tick(region, session.masks[ref.mask].mask.grid)
-        edit = note_edit(session, f"Tick {name}", "tick", new_key, value)
-    if edit is not None:
-        session.apply(edit)
+        _note(ws, f"Tick {name}", "tick", new_key, value)
 
 
 def ticked_ids(session: Session, mask: str) -> set[int]:
@@ -164,9 +169,7 @@ def _tick_key_of(session: Session, ref: RegionRef) -> str | None:
 
 def set_status(ws: Workspace, status: str) -> None:
     """Set the case's status; one undoable edit."""
-    edit = note_edit(ws.session, f"Mark {status}", "status", "", status)
-    if edit is not None:
-        ws.session.apply(edit)
+    _note(ws, f"Mark {status}", "status", "", status)
 
 
 def add_comment(ws: Workspace, text: str, ref: RegionRef | None = None) -> None:
@@ -182,26 +185,26 @@ def add_comment(ws: Workspace, text: str, ref: RegionRef | None = None) -> None:
     if region is not None:
         _, value["region"] = _tick(region, ws.session.masks[region.mask].mask.grid)
     key = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    edit = note_edit(ws.session, "Add comment", "comment", key, value)
-    if edit is not None and value["text"]:
-        ws.session.apply(edit)
+    if value["text"]:
+        _note(ws, "Add comment", "comment", key, value)
 
 
 def edit_comment(ws: Workspace, key: str, text: str) -> None:
     """Change the text of a comment."""
     value = ws.session.annotations.get("comment", key)
     if value is not None:
-        edit = note_edit(
-            ws.session, "Edit comment", "comment", key, {**value, "text": text.strip()}
-        )
-        if edit is not None:
-            ws.session.apply(edit)
+        _note(ws, "Edit comment", "comment", key, {**value, "text": text.strip()})
 
 
 def delete_comment(ws: Workspace, key: str) -> None:
     """Delete a comment."""
-    edit = note_edit(ws.session, "Delete comment", "comment", key, None)
+    _note(ws, "Delete comment", "comment", key, None)
+
+
+def _note(ws: Workspace, name: str, field: str, key: str, value: object) -> None:
+    edit = note_edit(ws.session, name, field, key, value)
     if edit is not None:
+        refuse_read_only(ws)
         ws.session.apply(edit)
 
 

@@ -11,6 +11,7 @@ from labeler.core.mask import Box, Mask, Patch
 from labeler.state.selection import RegionRef
 from labeler.ui.region_list import RegionList
 from labeler.ui.region_table import REGION_ROLE, REVIEWED
+from labeler.workflows.review_case import tick_region
 from tests.case_world import (
     GRIDS,
     LESION,
@@ -299,3 +300,49 @@ def test_empty_lists_say_what_to_do(qtbot, ws, commands, tmp_path):
     panel.show()
     with qtbot.waitSignal(commands.action("mask.new").triggered):
         QTest.mouseClick(panel.findChild(QPushButton, "empty.mask.new"), Qt.LeftButton)
+
+
+def test_next_goes_on_from_where_the_deleted_region_was(many, ws):
+    first, second, third = [ref for ref in many.table.refs() if ref.mask == "prediction"]
+    many.go(1)
+    while ws.selection.region != second:
+        many.go(1)
+    point = ws.session.region("prediction", second.region_id).centroid_ras
+    erase(ws, "prediction", point, 12)
+    assert second not in list(many.table.refs())
+    assert not many.view.selectionModel().hasSelection(), "no region is selected"
+    many.go(1)
+    assert ws.selection.region == third
+    many.go(-1)
+    assert ws.selection.region == first
+
+
+def test_the_walk_through_unreviewed_regions_goes_on_after_a_tick(many, ws):
+    QTest.mouseClick(many.findChild(QPushButton, "onlyUnreviewed"), Qt.LeftButton)
+    order = list(many.table.refs())
+    for ref in order:
+        many.go(1)
+        assert ws.selection.region == ref
+        tick_region(ws, ref)
+    assert not list(many.table.refs())
+
+
+def test_enter_leads_from_the_filter_to_the_first_region(many, ws):
+    field = many.findChild(QLineEdit, "regionFilter")
+    many.go(1)
+    QTest.keyClicks(field, "prediction")
+    QTest.keyClick(field, Qt.Key_Return)
+    assert ws.selection.region == next(many.table.refs())
+    assert ws.selection.region.mask == "prediction"
+    assert many.focusWidget() is many.view
+    QTest.keyClick(field, Qt.Key_Escape)
+    assert field.text() == ""
+
+
+def test_a_click_on_the_tick_of_a_read_only_case_is_refused(many, ws):
+    ws.session.read_only_reason = "Somebody has this case open."
+    said = []
+    many.said.connect(said.append)
+    click(many.view, cell(many, region_of(ws, "draft", LESION), REVIEWED))
+    assert said == ["Somebody has this case open."]
+    assert not ws.session.is_dirty

@@ -219,3 +219,18 @@ def test_empty_panels_say_where_reports_come_from(qtbot, ws, commands, tmp_path,
     qtbot.waitUntil(lambda: len(panel.findChildren(QLabel, "reportEmpty")) == 1)
     assert "Open a case" in panel.findChild(QLabel, "reportEmpty").text()
     assert not panel.comment_box.isVisibleTo(panel)
+
+
+def test_a_read_only_case_takes_no_comments(qtbot, reports, ws):
+    field = reports.findChild(QPlainTextEdit, "commentField")
+    QTest.keyClicks(field, "first")
+    QTest.keyClick(field, Qt.Key_Return)
+    ws.session.read_only_reason = "Somebody has this case open."
+    settle(qtbot, reports)
+    assert not field.isEnabled()
+    said = []
+    reports.refused.connect(said.append)
+    card = cards(reports, "comment")[0]
+    QTest.mouseClick(card.findChild(QToolButton, f"delete.{card.objectName()[8:]}"), Qt.LeftButton)
+    assert said == ["Somebody has this case open."]
+    assert len(ws.session.annotations.entries("comment")) == 1
