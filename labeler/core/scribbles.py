@@ -30,12 +30,15 @@ MARGIN_MM, MARGIN_SHARE = 10.0, 0.5
 #: Most voxels of the box: some seconds of work.
 MAX_VOXELS = 1_500_000
 
-#: Noise that is smoothed away before edges are looked for, standard deviation in voxels.
-SIGMA = 0.9
+#: Edges of the cube whose median takes the place of each value: less noise, edges as sharp.
+MEDIAN_VOXELS = 3
 
 #: Difference of neighbours that makes a walker reluctant, as multiple of the usual difference. The
 #: region leaks through faint edges when it is larger, and follows noise when it is smaller.
-EDGE = 0.4
+EDGE = 0.45
+
+#: Usual difference of neighbours that is reckoned with at least, for images without noise.
+LEAST_HU = 2.0
 
 #: Least chance of crossing an edge, compared with none.
 LEAKAGE = 1e-6
@@ -137,7 +140,7 @@ def walked_region(
     from scipy import ndimage  # slow to import: not when the program starts
 
     values = np.nan_to_num(values_in(phase, grid, box).astype(np.float32))
-    values = ndimage.gaussian_filter(values, SIGMA, mode="nearest")
+    values = ndimage.median_filter(values, MEDIAN_VOXELS, mode="nearest")
     inside = chances(values, marks, grid.spacing_mm, check=check) >= 0.5
     parts, _ = ndimage.label(inside)
     return VoxelSet(box, np.isin(parts, np.unique(parts[marks == INSIDE])) & inside)
@@ -212,7 +215,7 @@ def _weights(
     steps = [np.abs(np.diff(values, axis=axis)) for axis in range(3)]
     all_steps = np.concatenate([step.ravel() for step in steps])
     usual = float(np.median(all_steps)) if all_steps.size else 0.0
-    scale = np.float32(edge * 1.4826 * max(usual, 0.3))
+    scale = np.float32(edge * 1.4826 * max(usual, LEAST_HU))
     weights = []
     for axis, (step, spacing) in enumerate(zip(steps, spacing_mm[::-1], strict=True)):
         weight = np.exp(-0.5 * (step / scale) ** 2) + np.float32(LEAKAGE)

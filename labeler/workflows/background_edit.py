@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from labeler.core.distance import Check
 from labeler.core.edits import Edit
@@ -10,6 +11,8 @@ from labeler.core.mask import Mask, Patch
 from labeler.core.painting import PaintingError
 from labeler.state.tasks import TaskContext
 from labeler.workflows.workspace import Workspace
+
+T = TypeVar("T")
 
 #: Takes a sentence for the user: why something that was begun has not been done.
 Refused = Callable[[str], None]
@@ -50,13 +53,56 @@ def edit_in_background(
         else:
             ws.session.apply(Edit(name, tuple(patches)))
 
+    ws.tasks.submit(
+        "compute", ("edit", act), _run, mask, work, done=done, failed=_failed(ws, refused)
+    )  # fmt: skip
+
+
+def find_in_background(
+    ws: Workspace,
+    act: str,
+    mask: Mask,
+    find: Callable[[Mask, Check], T],
+    shown: Callable[[T, int], None],
+    refused: Refused,
+) -> None:
+    """Look for something in a copy of a mask and show it; nothing is changed.
+
+    Parameters
+    ----------
+    act, mask, refused
+        As for :func:`edit_in_background`.
+    find
+        Runs in another thread.
+    shown
+        Gets in the main thread what was found and the revision of the mask it was found in,
+        unless the mask was closed meanwhile.
+    """
+
+    def done(result: tuple[T, int]) -> None:
+        entry = ws.session.masks.get(mask.name)
+        if entry is not None and entry.mask is mask:
+            shown(*result)
+
+    def run(context: TaskContext) -> tuple[T, int]:
+        array, revision = mask.snapshot()
+        context.check()
+        copy = Mask(mask.name, array, mask.grid, mask.axis_order)
+        return find(copy, context.check), revision
+
+    ws.tasks.submit("compute", ("edit", act), run, done=done, failed=_failed(ws, refused))
+
+
+def _failed(ws: Workspace, refused: Refused) -> Callable[[Exception], None]:
+    """Tell sentences for the user from errors of the program."""
+
     def failed(error: Exception) -> None:
         if isinstance(error, PaintingError):
             refused(str(error))
         else:
             ws.tasks.failed.emit(error)
 
-    ws.tasks.submit("compute", ("edit", act), _run, mask, work, done=done, failed=failed)
+    return failed
 
 
 def _run(context: TaskContext, mask: Mask, work: Work) -> tuple[list[Patch], int]:

@@ -21,6 +21,11 @@ def points_on_mask(ws: Workspace, mask: Mask, ras: npt.ArrayLike) -> FloatArray:
     return np.asarray(ras, dtype=np.float64) - _offset_mm(ws, mask)
 
 
+def points_as_shown(ws: Workspace, mask: Mask, ras: npt.ArrayLike) -> FloatArray:
+    """RAS points ``(..., 3)`` of a mask's own grid, where the views show them."""
+    return np.asarray(ras, dtype=np.float64) + _offset_mm(ws, mask)
+
+
 def values_on_mask(ws: Workspace, mask: Mask, phase: str) -> PlacedVolume | None:
     """A phase where a mask's own grid sees it; ``None`` while the phase is not read."""
     grid = placed_volume_grid(ws.session, phase)
