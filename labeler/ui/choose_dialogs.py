@@ -17,7 +17,7 @@ from labeler.core.labels import LabelTable
 from labeler.ui import style
 from labeler.ui.dialog import Dialog
 from labeler.ui.label_picker import LabelPicker
-from labeler.workflows.add_mask import checked_name, free_name
+from labeler.workflows.add_mask import checked_name, free_name, taken_names
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.workspace import Workspace
 
@@ -87,7 +87,7 @@ class MaskNameDialog(Dialog):
         super().__init__("maskNameDialog", title, ok, parent)
         self._ws = ws
         self.add_text(text)
-        self._field = QLineEdit(free_name(suggestion, ws.session.masks), self)
+        self._field = QLineEdit(free_name(suggestion, taken_names(ws.session)), self)
         self._field.setObjectName("maskName")
         self._field.setAccessibleName("Name of the mask")
         self._field.setToolTip("Becomes the name of the file")

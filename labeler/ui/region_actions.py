@@ -13,9 +13,7 @@ from labeler.ui.choose_dialogs import ask_mask_name, choose_label, choose_mask
 from labeler.ui.commands import Commands
 from labeler.ui.operation_actions import OperationActions
 from labeler.ui.region_list import RegionList
-from labeler.workflows.add_mask import free_name
 from labeler.workflows.edit_mask import (
-    EditRefused,
     copy_mask,
     delete_region,
     new_mask,
@@ -24,6 +22,7 @@ from labeler.workflows.edit_mask import (
     transfer_region,
     undo,
 )
+from labeler.workflows.edit_rules import EditRefused, refuse_read_only
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.review_case import tick_region
 from labeler.workflows.save_case import CaseSaver
@@ -65,8 +64,8 @@ class RegionActions(QObject):
             "region.relabel": lambda: self._on_region(self._relabel),
             "region.copy": lambda: self._on_region(lambda ref: self._transfer(ref, move=False)),
             "region.move": lambda: self._on_region(lambda ref: self._transfer(ref, move=True)),
-            "mask.new": self._new_mask,
-            "mask.copy": self._copy_mask,
+            "mask.new": lambda: self._try(self._new_mask),
+            "mask.copy": lambda: self._try(self._copy_mask),
             "mask.lock_label": self._lock_label,
             "edit.undo": lambda: undo(ws),
             "edit.redo": lambda: redo(ws),
@@ -111,6 +110,7 @@ class RegionActions(QObject):
         delete_region(self._ws, ref)
 
     def _relabel(self, ref: RegionRef) -> None:
+        refuse_read_only(self._ws)
         region = self._ws.session.region(ref.mask, ref.region_id)
         assert region is not None
         labels = self._ws.session.labels
@@ -120,6 +120,7 @@ class RegionActions(QObject):
             relabel_region(self._ws, ref, label)
 
     def _transfer(self, ref: RegionRef, *, move: bool) -> None:
+        refuse_read_only(self._ws)
         others = [name for name in self._ws.session.masks if name != ref.mask]
         if not others:
             self.refused.emit("There is no other mask; make one first (Ctrl+N).")
@@ -131,26 +132,24 @@ class RegionActions(QObject):
 
     def _new_mask(self) -> None:
         ws = self._ws
+        refuse_read_only(ws)
         phase = ws.views.panes[ws.views.active].phase
         if phase not in ws.session.volumes:
             phase = "PV" if "PV" in ws.session.volumes else next(iter(ws.session.volumes), phase)
         text = f"An empty mask on the grid of {phase}."
-        name = ask_mask_name(
-            ws, "New mask", text, free_name("draft", ws.session.masks), self._window
-        )
+        name = ask_mask_name(ws, "New mask", text, "draft", self._window)
         if name:
-            self._try(lambda: new_mask(ws, name, phase))
+            new_mask(ws, name, phase)
 
     def _copy_mask(self) -> None:
         ws, source = self._ws, self._ws.selection.mask
+        refuse_read_only(ws)
         if source is None:
-            self.refused.emit("Choose the mask to copy first.")
-            return
-        suggestion = free_name(f"{source} copy", ws.session.masks)
+            raise EditRefused("Choose the mask to copy first")
         text = f"A copy of {source}, on the same grid."
-        name = ask_mask_name(ws, "Copy mask", text, suggestion, self._window)
+        name = ask_mask_name(ws, "Copy mask", text, f"{source} copy", self._window)
         if name:
-            self._try(lambda: copy_mask(ws, source, name))
+            copy_mask(ws, source, name)
 
     def _save_copy(self) -> None:
         source = self._ws.selection.mask
@@ -161,10 +160,8 @@ class RegionActions(QObject):
 
     def save_copy(self, source: str, text: str) -> None:
         """Ask for a name and save a mask under it."""
-        suggestion = free_name(f"{source} copy", self._ws.session.masks)
-        name = ask_mask_name(
-            self._ws, "Save mask as copy", text, suggestion, self._window, ok="Save copy"
-        )
+        title, suggestion = "Save mask as copy", f"{source} copy"
+        name = ask_mask_name(self._ws, title, text, suggestion, self._window, ok="Save copy")
         if name:
             self._saver.save_copy(source, name)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from labeler.core.edits import Edit
 from labeler.core.mask import Box, Mask, Patch
+from labeler.state.session import Session
 from labeler.state.tasks import TaskContext
 from labeler.storage.masks import MaskFile
 from labeler.storage.masks import new_mask as empty_mask_file
@@ -26,6 +27,12 @@ def free_name(suggestion: str, taken: Iterable[str]) -> str:
     while name.casefold() in used:
         name, number = f"{suggestion} {number}", number + 1
     return name
+
+
+def taken_names(session: Session) -> set[str]:
+    """Names of masks that are open, and of files of the case that could not be."""
+    files = session.case.masks if session.case is not None else ()
+    return {*session.masks, *(source.name for source in files)}
 
 
 def new_mask(ws: Workspace, name: str, phase: str) -> None:
@@ -88,7 +95,7 @@ def checked_name(ws: Workspace, name: str) -> str:
         raise EditRefused("Give the mask a name")
     if name.startswith(".") or FORBIDDEN_IN_NAMES & set(name):
         raise EditRefused(f"A mask cannot be called {name!r}: no file can")
-    if name.casefold() in {known.casefold() for known in ws.session.masks}:
+    if name.casefold() in {known.casefold() for known in taken_names(ws.session)}:
         raise EditRefused(f"There is a mask {name} already")
     return name
 

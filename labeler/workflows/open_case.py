@@ -31,7 +31,7 @@ from labeler.storage.label_files import load_label_table
 from labeler.storage.locks import CaseLock, LockedError
 from labeler.storage.masks import MaskFile, read_mask
 from labeler.storage.sidecar import LoadedSidecar, case_file_name, load_sidecar
-from labeler.workflows.add_mask import free_name
+from labeler.workflows.add_mask import free_name, taken_names
 from labeler.workflows.open_folder import Worklist
 from labeler.workflows.workspace import Workspace
 
@@ -127,7 +127,7 @@ class CaseOpener(QObject):
 
     def add_mask_file(self, path: Path) -> None:
         """Read one more mask for the open case; edits of it are saved where it lies."""
-        name = free_name(split_name(path.name)[0], self._ws.session.masks)
+        name = free_name(split_name(path.name)[0], taken_names(self._ws.session))
         self._waiting.add(("mask", name))
         self._submit("mask", name, _read_mask, path, name)
 

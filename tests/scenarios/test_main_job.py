@@ -235,6 +235,29 @@ def test_a_new_mask_is_drawn_saved_and_found_again(user, cohort):
     np.testing.assert_allclose(file.affine, affine())
 
 
+def test_a_new_mask_never_takes_the_name_of_a_file_that_cannot_be_read(user, cohort):
+    broken = cohort / "masks" / "LV-1" / "draft.nii.gz"
+    broken.write_bytes(b"damaged")
+    user.open(cohort)
+    user.click_case("LV-1")
+    user.answer("Add mask")
+    with user.qtbot.waitSignal(user.program.saver.saved, timeout=60_000):
+        user.key(Qt.Key_N, Qt.ControlModifier)
+    assert list(user.session.masks) == ["draft 2"]
+    assert broken.read_bytes() == b"damaged"
+
+
+def test_a_read_only_case_asks_nothing_that_it_would_refuse(user, cohort):
+    user.open(cohort)
+    user.click_case("LV-1")
+    user.key(Qt.Key_N)
+    user.session.read_only_reason = "Somebody has this case open."
+    for key, modifier in ((Qt.Key_N, Qt.ControlModifier), (Qt.Key_L, Qt.NoModifier)):
+        user.key(key, modifier)  # a dialog would fail the test
+        assert user.widget("statusMessage").text() == "Somebody has this case open."
+        user.program.status.show_message("")
+
+
 def test_a_new_mask_gets_its_file_and_saves_nothing_else(user, cohort):
     user.open(cohort)
     user.click_case("LV-1")
