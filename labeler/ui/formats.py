@@ -13,10 +13,12 @@ UNKNOWN = "\N{EN DASH}"
 def measure(value: float | None) -> str:
     """Write an amount (ml, mm) with about three figures: ``1,486``, ``20.4``, ``4.12``, ``0.07``.
 
-    ``None`` (not measured) becomes a dash.
+    ``None`` (not measured) becomes a dash; what is there is never shown as nothing.
     """
     if value is None:
         return UNKNOWN
+    if 0 < value < 0.005:
+        return "<0.01"
     size = abs(value)
     if size >= 99.95:
         return _signed(f"{value:,.0f}")

@@ -37,7 +37,11 @@ def recovery_question(parent: QWidget | None, case_id: str, unsaved: Unsaved) ->
             f"{strangers} was changed by somebody else since, so its edits do not fit any more; "
             "they are kept in a file beside the journal."
         )
-    for words, role, name, tip in BUTTONS:
+    buttons = BUTTONS
+    if not unsaved.recovery.entries:
+        box.setText(f"{case_id} was left with changes that were not saved.")
+        buttons = (("&Go on", QMessageBox.AcceptRole, "restore", "Open the case as it was saved"),)
+    for words, role, name, tip in buttons:
         button = box.addButton(words, role)
         button.setObjectName(f"recoveryQuestion.{name}")
         button.setToolTip(tip)

@@ -207,7 +207,7 @@ class RegionTable(QAbstractItemModel):
             statistics = region.hu.get(column.removeprefix(HU))
             text = formats.whole(None if statistics is None else statistics.mean)
             # the hyphen is half as wide, and four phases of fat or gas have to fit side by side
-            return text.replace(formats.MINUS, "-")
+            return text.replace(formats.MINUS, "-").replace(",", "")
         return ""
 
     def _tip(self, region: Region) -> str:

@@ -17,6 +17,7 @@ from tests.case_world import (
     LESION,
     LIVER,
     count_regions,
+    make_volume,
     open_case,
     plain_order,
     region_of,
@@ -114,6 +115,13 @@ def test_rows_show_size_and_mean_hu_of_every_phase(regions, ws):
     assert text(regions, hcc, "hu_PV") == "40"
     assert text(regions, region_of(ws, "draft", LIVER), "volume_ml") == f"{_liver_ml(ws):,.0f}"
     assert "PV: 40 \u00b1 0 HU" in cell(regions, hcc).data(Qt.ToolTipRole)
+
+
+def test_air_keeps_its_sign_in_a_narrow_column(regions, ws):
+    ws.session.add_volume("PV", make_volume(GRIDS["PV"], 100, -1000))
+    count_regions(ws, "draft")
+    ref = region_of(ws, "draft", LESION)
+    assert text(regions, ref, "hu_PV") == "-1000"
 
 
 def _liver_ml(ws) -> float:

@@ -135,8 +135,9 @@ def test_edits_of_a_mask_that_somebody_changed_are_kept_aside(user, cohort):
     write_image(cohort / "masks" / "LV-1" / "draft.nii.gz", other)
     path = journal_path(cohort / "masks", "LV-1")
     user.open(cohort)
-    user.answer("Restore")
+    asked = user.answer("Go on")  # there is nothing to restore
     user.click_case("LV-1")
+    assert asked == ["recoveryQuestion"]
     mask = user.session.masks["draft"].mask
     np.testing.assert_array_equal(mask.axis_order.to_file(mask.array), other)
     assert list(path.parent.glob("*.unused"))
