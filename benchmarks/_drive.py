@@ -133,7 +133,7 @@ class Driver:
     def __init__(self, root: Path) -> None:
         self._application = create_application()  # without a reference Qt would delete it
         self.program = Program(remember=False)
-        self.program.preparation.ready.connect(gc.freeze)  # as in app.run
+        self.program.preparation.put_garbage_off()  # as app.run does
         self.program.window.resize(*SIZE_PX)
         self.program.show()
         self.program.open(Roots(root / "images", root / "masks"))

@@ -5,7 +5,6 @@ The only place that knows everybody. ``run`` shows the window, ``snapshot`` draw
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 import sys
@@ -343,8 +342,7 @@ def run(
     program = Program()
     _survive_exceptions(program)
     settings = program.ws.settings
-    # What has been loaded by then stays; looking for garbage in it would take a tenth of a second.
-    program.preparation.ready.connect(gc.freeze)
+    program.preparation.put_garbage_off()
     program.show()
     if images is not None:
         program.open(Roots(images, masks, reports, layout), case_id)

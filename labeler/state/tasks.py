@@ -31,7 +31,7 @@ LANE_THREADS: dict[Lane, int] = {"io": 4, "compute": 2, "journal": 1}
 
 #: How much the threads of these lanes stand back (Unix niceness): six of them on two cores would
 #: make the window wait its turn, at every event, for tens of milliseconds.
-LANE_NICENESS: dict[Lane, int] = {"io": 5, "compute": 5, "journal": 0}
+LANE_NICENESS: dict[Lane, int] = {"io": 5, "compute": 2, "journal": 0}
 
 
 class Cancelled(Exception):

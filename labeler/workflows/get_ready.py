@@ -7,6 +7,7 @@ the window has been painted for the first time.
 
 from __future__ import annotations
 
+import gc
 import importlib
 
 from PyQt5.QtCore import QEvent, QObject, QTimer, pyqtSignal
@@ -36,6 +37,16 @@ class GettingReady(QObject):
         super().__init__(parent)
         self._tasks = tasks
         self.is_ready = False
+
+    def put_garbage_off(self) -> None:
+        """Let Python look for garbage only when all is loaded, and only among what comes after.
+
+        Modules and compiled kernels stay to the end. Looking through them, again and again, would
+        stop the window for 50 ms each time.
+        """
+        gc.disable()
+        self.ready.connect(gc.freeze)
+        self.ready.connect(gc.enable)
 
     def begin_when_painted(self, widget: QObject) -> None:
         """Begin after the first painting of a widget."""
