@@ -29,6 +29,8 @@ class Command:
         Icon name of qtawesome, or "".
     checkable
         Whether it is an on/off choice.
+    asleep
+        Whether it is disabled, and its keys free for others, until there is something to do.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Command:
     keys: tuple[str, ...] = ()
     icon: str = ""
     checkable: bool = False
+    asleep: bool = False
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -55,6 +58,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("edit.undo", "Edit", "Undo", "Take the last change back", ("Ctrl+Z",), "mdi6.undo"),
     Command("edit.redo", "Edit", "Redo", "Bring the change back that was undone", ("Ctrl+Shift+Z", "Ctrl+Y"), "mdi6.redo"),
     Command("edit.history", "Edit", "History", "Show or close the list of steps; a click in it goes to a step", ("H",), "mdi6.history", True),
+    Command("preview.accept", "Edit", "Accept preview", "Do what is shown with a dashed line", ("Return", "Enter"), "mdi6.check", asleep=True),
+    Command("preview.accept_slice", "Edit", "Accept this slice", "Do it on the slice of the crosshair only", ("Shift+Return",), "mdi6.layers-outline", asleep=True),
+    Command("preview.cancel", "Edit", "Give up", "Take the dashed line away; nothing is changed", ("Esc",), "mdi6.close", asleep=True),
     Command("region.next", "Regions", "Next region", "Jump all views to the next region of the list", ("N",), "mdi6.arrow-down"),
     Command("region.previous", "Regions", "Previous region", "Jump all views to the previous region of the list", ("Shift+N",), "mdi6.arrow-up"),
     Command("region.tick", "Regions", "Reviewed", "Tick the selected region as reviewed, or take the tick back", ("T",), "mdi6.check-circle-outline"),
@@ -62,6 +68,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("region.relabel", "Regions", "Relabel region…", "Give the selected region another label", ("L",), "mdi6.tag-outline"),
     Command("region.copy", "Regions", "Copy region to mask…", "Copy the selected region into another mask", ("C",), "mdi6.content-copy"),
     Command("region.move", "Regions", "Move region to mask…", "Move the selected region into another mask", ("M",), "mdi6.arrow-right-bold-outline"),
+    Command("region.between", "Regions", "Fill between slices", "Show what fills the active label between the slices it is drawn on", ("I",), "mdi6.layers-plus"),
     Command("region.grow", "Regions", "Grow…", "Move the surface of regions outwards by mm", ("=", "+"), "mdi6.arrow-expand-all"),
     Command("region.shrink", "Regions", "Shrink…", "Move the surface of regions inwards by mm", ("-",), "mdi6.arrow-collapse-all"),
     Command("region.smooth", "Regions", "Smooth…", "Smooth the surface of regions; the volume stays", ("Shift+S",), "mdi6.blur"),
@@ -80,6 +87,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("tool.eraser", "Tools", "Eraser", "Erase the active label with a round brush", ("4",), "mdi6.eraser", True),
     Command("tool.contour_erase", "Tools", "Erase contour", "Draw a closed contour; the active label inside is erased", ("5",), "mdi6.selection-remove", True),
     Command("tool.fill", "Tools", "Fill", "Fill the enclosed area under the cursor with the active label", ("6",), "mdi6.format-color-fill", True),
+    Command("tool.outline", "Tools", "Bend contour", "Drag, add or (right button) remove points of the contour under the cursor; double click smooths", ("7",), "mdi6.vector-curve", True),
+    Command("tool.livewire", "Tools", "Livewire", "Click corners; the contour between them snaps to edges (right button closes)", ("8",), "mdi6.vector-polyline", True),
+    Command("tool.grow", "Tools", "Grow region", "Press on a lesion: voxels like it are shown; drag to change the range of HU, Enter takes them", ("9",), "mdi6.blur-radial", True),
     Command("tool.split", "Tools", "Split", "Draw a line across the selected region: it is cut there, through all slices", ("0",), "mdi6.content-cut", True),
     Command("label.pick", "Tools", "Pick label", "Take the label under the cursor, and its mask", ("P",), "mdi6.eyedropper"),
     Command("label.unused", "Tools", "Next unused label", "Take the next label that the active mask does not hold yet", ("U",), "mdi6.tag-plus-outline"),

@@ -69,6 +69,7 @@ class Commands(QObject):
         action = QAction(command.text, self)
         action.setObjectName(command.id)
         action.setCheckable(command.checkable)
+        action.setEnabled(not command.asleep)
         if command.icon:
             action.setIcon(
                 qtawesome.icon(

@@ -240,6 +240,7 @@ class SliceView(QWidget):
         selection.tool_changed.connect(self._tool_changed)
         self.scene.placement_changed.connect(self._placement_changed)
         self.scene.highlight_changed.connect(self._repaint)
+        self.scene.preview.changed.connect(self._repaint)
         self.scene.progress_changed.connect(self.update)
         self._header.pane_chosen.connect(self._choose_pane)
         self._header.shift_reset.connect(self._reset_shift)

@@ -32,7 +32,10 @@ TOOLS = (
 )
 
 #: Tools behind the button "More".
-MORE_TOOLS = ("tool.split",)
+MORE_TOOLS = ("tool.outline", "tool.livewire", "tool.grow", "tool.split")
+
+#: Shown while something waits to be accepted.
+PREVIEW_COMMANDS = ("preview.accept", "preview.accept_slice", "preview.cancel")
 
 #: Longest name of an edit on the undo button, in characters.
 MAX_UNDO_NAME = 28
@@ -63,6 +66,7 @@ class ToolPanel(QWidget):
         self._undo = self._button("edit.undo")
         self._redo = self._button("edit.redo", words=False)
         self._redo.set_caption(None, hint="")
+        self._preview = [self._button(name) for name in PREVIEW_COMMANDS]
         self._save = self._button("file.save")
         self._done = self._button("case.done")
         self._dress_label_button()
@@ -117,6 +121,8 @@ class ToolPanel(QWidget):
         layout.addWidget(_gap(self))
         layout.addWidget(self._label)
         layout.addWidget(self._options)
+        for button in self._preview:
+            layout.addWidget(button)
         layout.addWidget(_gap(self))
         layout.addWidget(self._undo)
         layout.addWidget(self._redo)
@@ -132,6 +138,9 @@ class ToolPanel(QWidget):
         session.history_changed.connect(self._show_history)
         session.case_opened.connect(self._show_history)
         session.changed.connect(self._show_saved)
+        for button in self._preview:
+            button.defaultAction().changed.connect(self._show_preview)
+        self._show_preview()
         group = QActionGroup(self)  # a click on the active tool must not switch it off
         for name in (*TOOLS, *MORE_TOOLS):
             group.addAction(self._commands.action(name))
@@ -178,6 +187,14 @@ class ToolPanel(QWidget):
         self._name_action("edit.redo", "Redo", history.redo_name)
         self._undo.set_caption(_quoted("Undo", history.undo_name))
         self._show_saved()
+        self._fit_words()
+
+    def _show_preview(self) -> None:
+        """Show the buttons of an offer instead of the options while there is one."""
+        for button in self._preview:
+            button.setVisible(button.defaultAction().isEnabled())
+        is_asked = any(button.defaultAction().isEnabled() for button in self._preview)
+        self._options.setVisible(not is_asked)
         self._fit_words()
 
     def _name_action(self, command_id: str, verb: str, name: str | None) -> None:

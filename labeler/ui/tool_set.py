@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from labeler.ui.edit_tools_grow import GrowTool
+from labeler.ui.edit_tools_livewire import LivewireTool
+from labeler.ui.edit_tools_outline import OutlineTool
 from labeler.ui.edit_tools_split import SplitTool
 from labeler.ui.view_gestures import Canvas
 from labeler.ui.view_tools import BrushTool, ContourTool, FillTool, NavigateTool, Tool
@@ -16,5 +19,8 @@ def make_tools(canvas: Canvas) -> dict[str, Tool]:
         "tool.brush": BrushTool(canvas),
         "tool.eraser": BrushTool(canvas, erases=True),
         "tool.fill": FillTool(canvas),
+        "tool.outline": OutlineTool(canvas),
+        "tool.livewire": LivewireTool(canvas),
+        "tool.grow": GrowTool(canvas),
         "tool.split": SplitTool(canvas),
     }

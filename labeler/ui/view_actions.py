@@ -13,6 +13,7 @@ from labeler.core.contrast import WINDOW_PRESETS_HU
 from labeler.core.geometry import FloatArray, Plane
 from labeler.ui.command_table import COMMANDS
 from labeler.ui.commands import Commands
+from labeler.ui.preview_actions import bind_preview_commands
 from labeler.ui.view_grid import ViewGrid
 from labeler.ui.view_tools import next_brush_mm
 from labeler.workflows.adjust_windows import auto_windows, preset_window
@@ -26,7 +27,7 @@ TOOL_IDS = tuple(c.id for c in COMMANDS if c.id.startswith("tool.") and c.checka
 
 
 def bind_view_commands(ws: Workspace, commands: Commands, grid: ViewGrid) -> None:
-    """Bind every ``view.*``, ``window.*``, ``tool.*`` and ``label.*`` command.
+    """Bind every ``view.*``, ``window.*``, ``tool.*``, ``label.*`` and ``preview.*`` command.
 
     Checkable actions follow the state, whoever changed it. The arrow keys act only while the
     views have the focus, so that lists keep theirs.
@@ -35,6 +36,7 @@ def bind_view_commands(ws: Workspace, commands: Commands, grid: ViewGrid) -> Non
     _bind_windows(ws, commands)
     _bind_tools(ws, commands)
     _bind_labels(ws, commands, grid)
+    bind_preview_commands(ws, commands, grid.preview, grid.refused.emit)
 
 
 def step_fill(ws: Workspace, step: float) -> None:

@@ -9,6 +9,7 @@ from PyQt5.QtWidgets import QWidget
 
 from labeler.state.session import Change
 from labeler.ui.commands import Commands
+from labeler.ui.preview_layer import PreviewLayer
 from labeler.ui.slice_view import SliceView
 from labeler.ui.style import BRIGHT, DIM, LINE, scaled
 from labeler.ui.view_scene import ViewScene
@@ -56,6 +57,11 @@ class ViewGrid(QWidget):
     def active_view(self) -> SliceView:
         """The view that keys act on."""
         return self.views[self._ws.views.active]
+
+    @property
+    def preview(self) -> PreviewLayer:
+        """What the views show before it is done."""
+        return self._scene.preview
 
     def fit(self) -> None:
         """Show the whole slice of the active view, centred."""

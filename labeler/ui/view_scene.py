@@ -17,6 +17,7 @@ from labeler.core.rendering import MaskLayer, Pixels, colour_table, highlight_la
 from labeler.core.volume import PHASE_TITLES, PHASES
 from labeler.state.placement import Shift, placed_mask_grid, placed_volume_grid, shifts_mm
 from labeler.state.session import Change
+from labeler.ui.preview_layer import PreviewLayer
 from labeler.ui.region_slider import SliderMark, region_marks
 from labeler.ui.view_header import PhaseChoice
 from labeler.workflows.workspace import Workspace
@@ -62,6 +63,9 @@ class ViewScene(QObject):
         self._layers: dict[float, list[MaskLayer]] = {}
         self._highlight: tuple[object, MaskLayer] | None = None
         self._region_may_differ = False
+        #: What is shown over the masks before it is done.
+        self.preview = PreviewLayer(ws, self)
+        self.preview.changed.connect(self._forget_layers)
         ws.session.case_opened.connect(self._reset)
         ws.session.changed.connect(self._changed)
         ws.session.regions_changed.connect(self._regions_changed)
@@ -188,8 +192,9 @@ class ViewScene(QObject):
                     revision=mask.revision,
                 )
             )
-        highlight = self._highlight_layer(pixel_ratio)
-        return layers if highlight is None else [*layers, highlight]
+        preview = self.preview.layer(self.mask_grid, pixel_ratio)
+        extra = (self._highlight_layer(pixel_ratio), preview)
+        return [*layers, *(layer for layer in extra if layer is not None)]
 
     def _shifts(self) -> dict[str, Shift]:
         stored = shifts_mm(self._ws.session)
