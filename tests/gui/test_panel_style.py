@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from PyQt5.QtCore import QPoint
 from PyQt5.QtGui import QColor, QFontMetrics
 from PyQt5.QtWidgets import (
     QAbstractButton,
@@ -13,6 +14,7 @@ from PyQt5.QtWidgets import (
     QComboBox,
     QDialog,
     QLineEdit,
+    QMenu,
     QPlainTextEdit,
     QScrollBar,
     QWidget,
@@ -198,3 +200,15 @@ def test_nothing_is_cut_off_in_narrow_docks(qtbot, styled, ws, commands, tmp_pat
             assert widget.minimumSizeHint().height() < 700, type(widget).__name__
         elif not isinstance(widget, (StatusBar, ToolPanel, ColumnsPopup)):
             assert widget.minimumSizeHint().width() <= style.scaled(260), type(widget).__name__
+
+
+def test_menus_show_what_is_switched_on(qtbot, styled):
+    menu = QMenu()
+    qtbot.addWidget(menu)
+    action = menu.addAction(style.icon("mdi6.crosshairs"), "Crosshair")
+    action.setCheckable(True)
+    menu.popup(QPoint(0, 0))
+    off = menu.grab().toImage()
+    action.setChecked(True)
+    assert menu.grab().toImage() != off
+    menu.close()
