@@ -38,7 +38,7 @@ class Selection(QObject):
     Signals
     -------
     changed
-        Active mask, active label, locks, limits, size or form of the brush changed.
+        Active mask, active label, locks, limits or an option of a tool changed.
     region_selected
         A :class:`RegionRef`, or ``None``.
     tool_changed
@@ -59,6 +59,7 @@ class Selection(QObject):
         self.brush_mm = brush_mm
         self.brush_is_ball = False
         self.brush_is_smart = False
+        self.contour_replaces = False
         self.limits = EditLimits()
 
     def reset(self) -> None:
@@ -92,6 +93,12 @@ class Selection(QObject):
         self.brush_is_ball = self.brush_is_ball if ball is None else ball
         self.brush_is_smart = self.brush_is_smart if smart is None else smart
         if before != (self.brush_is_ball, self.brush_is_smart):
+            self.changed.emit()
+
+    def set_contour_replaces(self, replaces: bool) -> None:
+        """Choose whether a contour is added, or takes the place of the parts it touches."""
+        if replaces != self.contour_replaces:
+            self.contour_replaces = replaces
             self.changed.emit()
 
     def set_limits(self, limits: EditLimits) -> None:

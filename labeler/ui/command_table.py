@@ -95,6 +95,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("label.unused", "Tools", "Next unused label", "Take the next label that the active mask does not hold yet", ("U",), "mdi6.tag-plus-outline"),
     Command("brush.ball", "Tools", "3-D brush", "Brush and eraser are balls that reach other slices too", ("B",), "mdi6.sphere", True),
     Command("brush.smart", "Tools", "Smart brush", "Paint only what looks like the place where the stroke begins", ("Shift+B",), "mdi6.auto-fix", True),
+    Command("contour.replace", "Tools", "Replace", "A contour takes the place of the parts of its label that it touches, instead of being added", ("R",), "mdi6.swap-horizontal-bold", True),
     Command("brush.limits", "Tools", "Limits…", "Draw only inside a label, or only in a range of HU", ("O",), "mdi6.vector-intersection", True),
     Command("tool.smaller", "Tools", "Smaller brush", "Make the brush smaller", ("[",)),
     Command("tool.larger", "Tools", "Larger brush", "Make the brush larger", ("]",)),

@@ -13,7 +13,11 @@ from labeler.workflows.workspace import Workspace
 
 #: Tools that have each of the options.
 BRUSHES = ("tool.brush", "tool.eraser")
-LIMITED = (*BRUSHES, "tool.contour", "tool.contour_erase", "tool.fill")
+CONTOURS = ("tool.contour", "tool.livewire")
+LIMITED = (
+    *BRUSHES, *CONTOURS, "tool.contour_erase", "tool.fill", "tool.outline", "tool.grow",
+    "tool.split",
+)  # fmt: skip
 
 
 class ToolOptions(QWidget):
@@ -27,16 +31,18 @@ class ToolOptions(QWidget):
         self._size = _size_box(self)
         self._ball = _action_button(commands, "brush.ball", self)
         self._smart = _action_button(commands, "brush.smart", self)
+        self._replace = _action_button(commands, "contour.replace", self)
         self._limits = _action_button(commands, "brush.limits", self)
         self._limits.set_has_menu(True)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(style.scaled(2))
-        for widget in (self._size, self._ball, self._smart, self._limits):
+        for widget in (self._size, self._ball, self._smart, self._replace, self._limits):
             layout.addWidget(widget)
         self._size.valueChanged.connect(ws.selection.set_brush_mm)
         commands.bind("brush.ball", lambda checked: ws.selection.set_brush_form(ball=checked))
         commands.bind("brush.smart", lambda checked: ws.selection.set_brush_form(smart=checked))
+        commands.bind("contour.replace", ws.selection.set_contour_replaces)
         commands.bind("brush.limits", self.open_limits)
         self._commands = commands
         ws.selection.changed.connect(self._show_selection)
@@ -46,7 +52,7 @@ class ToolOptions(QWidget):
 
     def set_shows_words(self, shown: bool) -> None:
         """Show the words of the options, or icon and key only."""
-        for button in (self._ball, self._smart, self._limits):
+        for button in (self._ball, self._smart, self._replace, self._limits):
             button.set_shows_words(shown)
 
     def open_limits(self, *_: object) -> None:
@@ -63,6 +69,7 @@ class ToolOptions(QWidget):
         self._size.blockSignals(False)
         self._commands.action("brush.ball").setChecked(selection.brush_is_ball)
         self._commands.action("brush.smart").setChecked(selection.brush_is_smart)
+        self._commands.action("contour.replace").setChecked(selection.contour_replaces)
         text = limits_text(self._ws)
         self._commands.action("brush.limits").setChecked(bool(text))
         self._limits.set_caption(text or "No limits", None)
@@ -70,6 +77,7 @@ class ToolOptions(QWidget):
     def _show_tool(self, tool: str) -> None:
         self._ball.setVisible(tool in BRUSHES)
         self._smart.setVisible(tool in BRUSHES)
+        self._replace.setVisible(tool in CONTOURS)
         self._limits.setVisible(tool in LIMITED)
 
 

@@ -14,6 +14,7 @@ from PyQt5.QtGui import QColor, QPainter, QPainterPath, QPen
 from labeler.core.geometry import FloatArray
 from labeler.ui.style import BRIGHT, scaled
 from labeler.ui.view_gestures import Canvas, Gesture
+from labeler.workflows.edit_contours import replace_with_polygon
 from labeler.workflows.edit_mask import BrushStroke, fill_at, paint_polygon
 from labeler.workflows.edit_rules import EditRefused, drawing_target
 
@@ -250,7 +251,10 @@ class ContourTool(Tool):
         self.cancel()
         if len(points_ras) >= MIN_POINTS:
             ws, plane = self.canvas.ws, self.canvas.plane
-            self.try_edit(lambda: paint_polygon(ws, plane, points_ras, erase=erase))
+            if ws.selection.contour_replaces and not erase:
+                self.try_edit(lambda: replace_with_polygon(ws, plane, points_ras))
+            else:
+                self.try_edit(lambda: paint_polygon(ws, plane, points_ras, erase=erase))
 
     def _is_near_start(self, pos: QPointF) -> bool:
         if len(self._points_ras) < MIN_POINTS:

@@ -2,7 +2,9 @@
 
 Each act is one named edit, worked out in the background on a copy. Locked labels stay, and the
 limits of drawing hold: inside a label, what a region gains is taken from that label only and what
-it loses becomes it again. With several labels they are taken in the order of their values.
+it loses becomes it again. Without that limit a region gains background only, and lesions and
+vessels also what belongs to an organ: an organ that grows does not eat its lesions. With several
+labels they are taken in the order of their values.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ from labeler.workflows.workspace import Workspace
 
 #: A region, a label of the active mask, or all of its labels that are not locked.
 Scope = RegionRef | int | None
+
+#: Groups of labels that lie inside of organs.
+INSIDE_ORGANS = ("lesion", "vessel")
 
 #: A new form for a shape: takes the shape, the distances of voxels along i, j, k and a check.
 Form = Callable[[BoolArray, morphology.Spacing, Check], BoolArray]
@@ -159,7 +164,7 @@ def merge_regions(
         raise EditRefused("Choose another region to merge with")
     mask, first = _region(ws, ref)
     _, second = _region(ws, other)
-    ink = ink_of(ws, mask, label=first.label)
+    ink = _ink(ws, mask, first.label)
 
     def work(copy: Mask, check: Check) -> Iterable[Patch | None]:
         yield region_shapes.merge_regions(
@@ -180,7 +185,7 @@ def _reform(
     else:
         mask, labels = _labels(ws, scope)
         known = None
-    inks = {label: ink_of(ws, mask, label=label) for label in labels}
+    inks = {label: _ink(ws, mask, label) for label in labels}
 
     def work(copy: Mask, check: Check) -> Iterator[Patch | None]:
         for label in labels:
@@ -194,6 +199,18 @@ def _reform(
     edit_in_background(
         ws, "reform", f"{verb} {_named(ws, scope, labels)}", mask, work, refused
     )  # fmt: skip
+
+
+def _ink(ws: Workspace, mask: Mask, label: int) -> Ink:
+    """What a region whose form changes may overwrite, and what it leaves behind."""
+    ink = ink_of(ws, mask, label=label)
+    if ink.constraint.only is not None:
+        return ink
+    labels = ws.session.labels
+    gained = {0}
+    if labels[label].group in INSIDE_ORGANS:
+        gained |= {other.value for other in labels if other.group == "organ"}
+    return replace(ink, constraint=replace(ink.constraint, only=frozenset(gained)))
 
 
 def _reformed(

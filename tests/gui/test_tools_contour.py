@@ -77,6 +77,23 @@ def test_the_erasing_contour_erases_with_the_left_button(world, mask):
     assert not (inside_square(mask) == LIVER).any()
 
 
+def test_a_replacing_contour_takes_the_place_of_what_it_touches(world, mask):
+    """The lesion, 20 mm wide, touches the square; what lies beyond it goes."""
+    k = mask.grid.nearest_ijk((15.0, 0.0, 1.25))[2]
+    before = mask.array.copy()
+    world.ws.selection.set_contour_replaces(True)
+    freehand(world.view(2), SQUARE)
+    assert (inside_square(mask) == LESION).all()
+    i, j, _ = mask.grid.nearest_ijk((22.0, 0.0, 1.25))
+    assert before[k, j, i] == LESION
+    assert mask.array[k, j, i] == 0
+    assert world.session.history.undo_name == "Replace contour HCC"
+    undo(world.ws)
+    assert np.array_equal(mask.array, before)
+    freehand(world.view(2), SQUARE, button=Qt.RightButton)
+    assert world.session.history.undo_name == "Erase contour HCC", "erasing replaces nothing"
+
+
 @pytest.mark.parametrize("how", ["double click", "enter", "start", "right click"])
 def test_clicks_make_a_polygon(world, mask, qtbot, how):
     view = world.view(2)

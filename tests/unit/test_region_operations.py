@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from labeler.core.geometry import Plane
+from labeler.core.labels import Label, LabelTable
 from labeler.core.mask import Box, Mask
 from labeler.core.painting import write
 from labeler.state.selection import EditLimits, RegionRef
@@ -253,3 +254,17 @@ def test_a_case_closed_meanwhile_is_left_alone(qtbot, ws):
     assert refusals == []
     with pytest.raises(EditRefused):
         operations.smooth(ws, None, 2.0, refusals.append)
+
+
+def test_an_organ_does_not_eat_its_lesion_but_a_lesion_grows_into_its_organ(qtbot, ws):
+    ws.session.labels = LabelTable(
+        [Label(LIVER, "Liver", "#3cb44b", "organ"), Label(LESION, "HCC", "#ff2020", "lesion")]
+    )
+    mask = ws.session.masks["draft"].mask
+    before = mask.array.copy()
+    assert run(qtbot, ws, operations.grow, LIVER, 6.0) == []
+    np.testing.assert_array_equal(mask.array == LESION, before == LESION)
+    assert (mask.array == LIVER).sum() > (before == LIVER).sum()
+    undo(ws)
+    assert run(qtbot, ws, operations.grow, LESION, 6.0) == []
+    assert set(np.unique(before[(mask.array == LESION) & (before != LESION)])) == {LIVER}
