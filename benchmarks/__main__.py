@@ -79,6 +79,7 @@ def _table(results: list[Result]) -> Table:
                     f"[bold]{row.name}[/]",
                     row.what,
                     *([f"[dim]against {row.baseline}[/]"] * bool(row.baseline)),
+                    *([f"[dim]{result.note}[/]"] * bool(result.note)),
                 ]
             ),
             _figure(result.ours, result.unit),

@@ -22,11 +22,14 @@ class Pair:
         Called in turns with ours; ``None`` for a row with an absolute limit only.
     cleanup
         Called at the end.
+    note
+        What else there is to say.
     """
 
     ours: Callable[[], object]
     baseline: Callable[[], object] | None = None
     cleanup: Callable[[], object] = field(default=lambda: None)
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Measured:
     ours: float
     baseline: float | None
     unit: str
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Result:
     ours_p95: float | None
     baseline: float | None
     runs: int
+    note: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -60,6 +61,7 @@ class Result:
             "reach_p95": row.reach_p95,
             "reached": self.is_reached,
             "runs": self.runs,
+            "note": self.note,
         }
 
 
@@ -67,7 +69,7 @@ def measure(row: Row) -> Result:
     """Prepare a row and measure it."""
     prepared = row.prepare()
     if isinstance(prepared, Measured):
-        return Result(row, prepared.unit, prepared.ours, None, prepared.baseline, 1)
+        return Result(row, prepared.unit, prepared.ours, None, prepared.baseline, 1, prepared.note)
     try:
         return _time(row, prepared)
     finally:
@@ -101,6 +103,7 @@ def _time(row: Row, pair: Pair) -> Result:
         quantiles(ours, n=20)[-1] if len(ours) >= 20 else max(ours),
         median(baseline) if baseline else None,
         len(ours),
+        pair.note,
     )
 
 
