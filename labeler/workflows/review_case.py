@@ -16,7 +16,7 @@ import numpy as np
 from labeler.core.annotations import Annotations
 from labeler.core.geometry import Grid, Plane
 from labeler.core.regions import Region, RegionIndex
-from labeler.state.placement import placed_mask_grid
+from labeler.state.placement import placed_mask_grid, placed_volume_grid
 from labeler.state.selection import RegionRef
 from labeler.state.session import Session, note_edit
 from labeler.workflows.edit_rules import refuse_read_only
@@ -38,18 +38,48 @@ def jump_to_region(ws: Workspace, ref: RegionRef) -> None:
     if region is None:
         return
     grid = placed_mask_grid(ws.session, ref.mask)
-    points = {
-        "first": region.first_kji,
-        "largest": region.anchor_kji,
-        "middle": region.middle_kji,
-    }
-    point = points[ws.settings.data.views.region_jump]
+    jump = ws.settings.data.views.region_jump
+    if jump == "first":
+        point = first_seen_kji(ws, region)
+    else:
+        point = region.anchor_kji if jump == "largest" else region.middle_kji
     ws.selection.select_region(ref)
     ws.views.set_frame(
         crosshair_ras=grid.to_ras(point[::-1]),
         center_ras=box_center_ras(region, grid),
         mm_per_px=_fitting_zoom(region, grid, ws),
     )
+
+
+def first_seen_kji(ws: Workspace, region: Region) -> tuple[int, int, int]:
+    """A voxel of the first slice of a region that every axial view shows a part of it at.
+
+    The slices of other phases lie between those of the mask: at the region's very first slice,
+    the nearest one of a phase may miss it. Phases that miss it everywhere do not count.
+    """
+    grid = placed_mask_grid(ws.session, region.mask)
+    lo, hi = region.box.lo_kji[0], region.box.hi_kji[0]
+    _, j, i = region.first_kji
+    slices = np.arange(lo, hi)
+    ras = grid.to_ras(np.stack(np.broadcast_arrays(i, j, slices), axis=-1))
+    is_seen = np.ones(hi - lo, dtype=bool)
+    for phase in {pane.phase for pane in ws.views.panes if pane.plane is Plane.AXIAL}:
+        other = placed_volume_grid(ws.session, phase)
+        if other is None:
+            continue
+        ijk = other.to_ijk(ras)
+        ijk[:, 2] = np.floor(ijk[:, 2] + 0.5)  # the slice that the view shows
+        k = np.floor(grid.to_ijk(other.to_ras(ijk))[:, 2] + 0.5)  # and what it shows of the mask
+        is_inside = (k >= lo) & (k < hi) & (ijk[:, 2] >= 0) & (ijk[:, 2] < other.shape_ijk[2])
+        if is_inside.any():
+            is_seen &= is_inside
+    first = int(np.argmax(is_seen))
+    if first == 0:  # or nowhere
+        return region.first_kji
+    _, crop = ws.session.regions[region.mask].component_crop(region.id)
+    voxels = np.argwhere(crop[first])
+    j, i = voxels[np.argmin(((voxels - voxels.mean(axis=0)) ** 2).sum(axis=1))]
+    return lo + first, region.box.lo_kji[1] + int(j), region.box.lo_kji[2] + int(i)
 
 
 def box_center_ras(region: Region, grid: Grid) -> np.ndarray[Any, np.dtype[np.float64]]:
