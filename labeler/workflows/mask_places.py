@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from labeler.core.geometry import FloatArray
+from labeler.core.geometry import FloatArray, Grid
 from labeler.core.mask import Mask
 from labeler.core.statistics import PlacedVolume
 from labeler.state.placement import placed_mask_grid, placed_volume_grid
@@ -31,9 +31,13 @@ def values_on_mask(ws: Workspace, mask: Mask, phase: str) -> PlacedVolume | None
     grid = placed_volume_grid(ws.session, phase)
     if grid is None:
         return None
+    return PlacedVolume(ws.session.volumes[phase].array, grid_on_mask(ws, mask, grid))
+
+
+def grid_on_mask(ws: Workspace, mask: Mask, grid: Grid) -> Grid:
+    """A grid as shown, in the coordinates of a mask's own grid."""
     x, y, z = (-_offset_mm(ws, mask)).tolist()
-    volume = ws.session.volumes[phase]
-    return PlacedVolume(volume.array, grid.shifted((x, y, z)) if any((x, y, z)) else grid)
+    return grid.shifted((x, y, z)) if any((x, y, z)) else grid
 
 
 def _offset_mm(ws: Workspace, mask: Mask) -> FloatArray:
