@@ -90,6 +90,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("tool.outline", "Tools", "Bend contour", "Drag, add or (right button) remove points of the contour under the cursor; double click smooths", ("7",), "mdi6.vector-curve", True),
     Command("tool.livewire", "Tools", "Livewire", "Click corners; the contour between them snaps to edges (right button closes)", ("8",), "mdi6.vector-polyline", True),
     Command("tool.grow", "Tools", "Grow region", "Press on a lesion: voxels like it are shown; drag to change the range of HU, Enter takes them", ("9",), "mdi6.blur-radial", True),
+    Command("tool.scribble", "Tools", "Scribble", "Scribble inside a lesion, with the right button outside: its edge is found between, Enter takes it", ("G",), "mdi6.draw", True),
     Command("tool.split", "Tools", "Split", "Draw a line across the selected region: it is cut there, through all slices", ("0",), "mdi6.content-cut", True),
     Command("label.pick", "Tools", "Pick label", "Take the label under the cursor, and its mask", ("P",), "mdi6.eyedropper"),
     Command("label.unused", "Tools", "Next unused label", "Take the next label that the active mask does not hold yet", ("U",), "mdi6.tag-plus-outline"),

@@ -47,7 +47,9 @@ def bind_preview_commands(
         action.setText(offer.text if offer is not None and offer.text else "Accept preview")
         has_slices = offer is not None and offer.accept_slice is not None
         commands.action("preview.accept_slice").setEnabled(has_slices)
-        commands.action("preview.cancel").setEnabled(action.isEnabled())
+        # what belongs to a tool can be given up before there is anything to accept
+        can_end = offer is not None and (offer.accept is not None or bool(offer.tool))
+        commands.action("preview.cancel").setEnabled(can_end)
 
     commands.bind("preview.accept", accept)
     commands.bind("preview.accept_slice", accept_slice)

@@ -16,7 +16,7 @@ BRUSHES = ("tool.brush", "tool.eraser")
 CONTOURS = ("tool.contour", "tool.livewire")
 LIMITED = (
     *BRUSHES, *CONTOURS, "tool.contour_erase", "tool.fill", "tool.outline", "tool.grow",
-    "tool.split",
+    "tool.scribble", "tool.split",
 )  # fmt: skip
 
 

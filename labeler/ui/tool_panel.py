@@ -32,7 +32,7 @@ TOOLS = (
 )
 
 #: Tools behind the button "More".
-MORE_TOOLS = ("tool.outline", "tool.livewire", "tool.grow", "tool.split")
+MORE_TOOLS = ("tool.outline", "tool.livewire", "tool.grow", "tool.scribble", "tool.split")
 
 #: Shown while something waits to be accepted.
 PREVIEW_COMMANDS = ("preview.accept", "preview.accept_slice", "preview.cancel")

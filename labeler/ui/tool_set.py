@@ -5,6 +5,7 @@ from __future__ import annotations
 from labeler.ui.edit_tools_grow import GrowTool
 from labeler.ui.edit_tools_livewire import LivewireTool
 from labeler.ui.edit_tools_outline import OutlineTool
+from labeler.ui.edit_tools_scribble import ScribbleTool
 from labeler.ui.edit_tools_split import SplitTool
 from labeler.ui.view_gestures import Canvas
 from labeler.ui.view_tools import BrushTool, ContourTool, FillTool, NavigateTool, Tool
@@ -22,5 +23,6 @@ def make_tools(canvas: Canvas) -> dict[str, Tool]:
         "tool.outline": OutlineTool(canvas),
         "tool.livewire": LivewireTool(canvas),
         "tool.grow": GrowTool(canvas),
+        "tool.scribble": ScribbleTool(canvas),
         "tool.split": SplitTool(canvas),
     }

@@ -214,6 +214,49 @@ def test_growing_on_a_locked_label_is_refused(opened):
     assert refused.args == ["ICC is locked in draft (K frees it)"]
 
 
+# --- scribbles
+
+
+def test_scribbles_inside_and_outside_find_the_lesion(opened):
+    user, view = opened, opened.view(2)
+    before = array_of(user)
+    center = go_to(user, LESION)
+    user.key(Qt.Key_G)
+    at = view.pos_of(center)
+    drag(view, at - QPointF(10, 0), at, at + QPointF(10, 0))
+    around = [QPointF(x, y) * 80 for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))]
+    drag(view, *(at + point for point in around), button=Qt.RightButton)
+    settle(user)
+    np.testing.assert_array_equal(array_of(user), before)
+    accept = user.widget("button.preview.accept")
+    assert accept.caption.startswith("Take ")
+    user.key(Qt.Key_Return)
+    after = array_of(user)
+    k = user.session.masks["draft"].mask.grid.nearest_ijk(center)[2]
+    lesion = (before[k] == LESION) & connected_to(user, center, before == LESION)[k]
+    found = after[k] == OTHER
+    assert (found & lesion).sum() > 0.8 * lesion.sum()
+    assert (found & ~lesion).sum() < 0.25 * lesion.sum()
+    assert user.session.history.undo_name == "Draw ICC from scribbles"
+    user.key(Qt.Key_Z, Qt.ControlModifier)
+    np.testing.assert_array_equal(array_of(user), before)
+
+
+def test_escape_takes_scribbles_away(opened):
+    user, view = opened, opened.view(2)
+    before = array_of(user)
+    at = view.pos_of(go_to(user, LESION))
+    user.key(Qt.Key_G)
+    drag(view, at, at + QPointF(60, 0), button=Qt.RightButton)
+    cancel = user.widget("button.preview.cancel")
+    assert cancel.isVisible()
+    assert not user.widget("button.preview.accept").isVisible(), "nothing inside yet"
+    user.key(Qt.Key_Escape)
+    assert not cancel.isVisible()
+    user.key(Qt.Key_Return)
+    np.testing.assert_array_equal(array_of(user), before)
+
+
 # --- livewire
 
 
