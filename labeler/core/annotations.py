@@ -13,7 +13,7 @@ class Annotations:
     """Entries by field and key; changed by :class:`~labeler.core.edits.ValueChange` only.
 
     Fields in use: ``status`` (key ""), ``comment`` (key = comment id), ``tick`` (key = region
-    key), ``shift`` (key = phase, RAS mm).
+    key), ``axes`` (key = region key), ``shift`` (key = phase, RAS mm).
     """
 
     def __init__(self, fields: Fields | None = None) -> None:

@@ -24,7 +24,7 @@ class ValueChange:
     Attributes
     ----------
     field
-        ``comment``, ``tick``, ``status`` or ``shift``.
+        ``comment``, ``tick``, ``axes``, ``status`` or ``shift``.
     key
         Which entry (region key, phase, or "" for the case).
     before, after

@@ -77,6 +77,8 @@ class Sidecar(_Kept):
         In order of creation.
     ticks
         Reviewed regions by region key.
+    axes
+        Long and short axes that were set by hand, by region key.
     shifts_mm
         RAS shift by phase, from breathing correction.
     phases
@@ -92,6 +94,7 @@ class Sidecar(_Kept):
     status: Status = "todo"
     comments: list[Comment] = Field(default_factory=list)
     ticks: dict[str, Any] = Field(default_factory=dict)
+    axes: dict[str, Any] = Field(default_factory=dict)
     shifts_mm: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     phases: dict[str, str] = Field(default_factory=dict)
     provenance: list[dict[str, Any]] = Field(default_factory=list)
@@ -104,6 +107,7 @@ class Sidecar(_Kept):
                 "status": {"": self.status},
                 "comment": {c.id: c.model_dump(exclude={"id"}) for c in self.comments},
                 "tick": dict(self.ticks),
+                "axes": dict(self.axes),
                 "shift": {phase: list(shift) for phase, shift in self.shifts_mm.items()},
             }
         )
@@ -122,6 +126,7 @@ class Sidecar(_Kept):
             {"id": key, **value} for key, value in fields.get("comment", {}).items()
         ]
         content["ticks"] = fields.get("tick", {})
+        content["axes"] = fields.get("axes", {})
         content["shifts_mm"] = fields.get("shift", {})
         return Sidecar.model_validate(content)
 

@@ -21,12 +21,12 @@ from labeler.ui.panel_header import PanelHeader
 from labeler.ui.report_text import card_body, card_title, date_of
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.open_folder import Worklist
+from labeler.workflows.region_notes import region_at_place
 from labeler.workflows.review_case import (
     add_comment,
     delete_comment,
     edit_comment,
     jump_to_region,
-    region_at_place,
 )
 from labeler.workflows.workspace import Workspace
 

@@ -16,7 +16,7 @@ from labeler.core.statistics import PlacedVolume, VoxelSource
 from labeler.state.placement import mask_phase, shifts_mm
 from labeler.state.session import Change, Session
 from labeler.state.tasks import TaskContext, TaskRunner
-from labeler.workflows.review_case import follow_ticks
+from labeler.workflows.region_notes import follow_regions
 
 
 @dataclass
@@ -104,7 +104,7 @@ class RegionUpdater(QObject):
 
     def _done(self, name: str, index: RegionIndex) -> None:
         if name in self._session.masks:
-            follow_ticks(self._session, name, index)
+            follow_regions(self._session, name, index)
             self._session.set_regions(name, index)
             self._start(name)
 

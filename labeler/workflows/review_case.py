@@ -1,7 +1,6 @@
 """Going through a case: jumping to regions, ticking them, comments and status.
 
-A tick is kept by a point inside the region (mask, label, RAS mm), not by a number, so that it
-finds its region again when the case is opened next time.
+Ticks and comments find their regions again as :mod:`~labeler.workflows.region_notes` says.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from labeler.core.annotations import Annotations
 from labeler.core.geometry import Grid, Plane
-from labeler.core.regions import Region, RegionIndex
+from labeler.core.regions import Region
 from labeler.state.placement import placed_mask_grid, placed_volume_grid
 from labeler.state.selection import RegionRef
 from labeler.state.session import Session, note_edit
 from labeler.workflows.edit_rules import refuse_read_only
+from labeler.workflows.region_notes import note_key, noted_regions, place_of
 from labeler.workflows.workspace import Workspace
 
 #: Smallest field shown when a view jumps to a region, so that a small lesion keeps its context.
@@ -111,11 +110,11 @@ def tick_region(ws: Workspace, ref: RegionRef) -> None:
     if region is None:
         return
     name = session.labels[region.label].name
-    key = _tick_key_of(session, ref)
+    key = note_key(session, "tick", ref)
     if key is not None:
         _note(ws, f"Untick {name}", "tick", key, None)
     else:
-        new_key, value = _tick(region, session.masks[ref.mask].mask.grid)
+        new_key, value = place_of(region, session.masks[ref.mask].mask.grid)
         _note(ws, f"Tick {name}", "tick", new_key, value)
 
 
@@ -124,77 +123,12 @@ def ticked_ids(session: Session, mask: str) -> set[int]:
     index = session.regions.get(mask)
     if index is None:
         return set()
-    return {i for _, i in _found_ticks(session.annotations, mask, index)}
+    return {i for _, i in noted_regions(session.annotations, "tick", mask, index)}
 
 
 def is_ticked(session: Session, ref: RegionRef) -> bool:
     """Whether a region has been reviewed."""
     return ref.region_id in ticked_ids(session, ref.mask)
-
-
-def follow_ticks(session: Session, mask: str, fresh: RegionIndex) -> None:
-    """Move ticks along with regions whose tick point an edit took away.
-
-    Not an edit of its own: what the user ticked stays ticked.
-    """
-    old = session.regions.get(mask)
-    if old is None:
-        return
-    grid = session.masks[mask].mask.grid
-    kept = {key for key, _ in _found_ticks(session.annotations, mask, fresh)}
-    for key, region_id in _found_ticks(session.annotations, mask, old):
-        region = fresh.regions.get(region_id)
-        if key not in kept and region is not None:
-            _, value = _tick(region, grid)
-            change = session.annotations.change("tick", key, value)
-            if change is not None:
-                session.annotations.apply(change)
-
-
-def _tick(region: Region, grid: Grid) -> tuple[str, dict[str, Any]]:
-    point = [round(float(v), 2) for v in grid.to_ras(region.anchor_kji[::-1])]
-    value = {"mask": region.mask, "label": region.label, "anchor_ras": point}
-    return f"{region.mask}/{region.label}@{','.join(map(str, point))}", value
-
-
-def _found_ticks(annotations: Annotations, mask: str, index: RegionIndex) -> list[tuple[str, int]]:
-    """Tick keys of a mask and the ids of the regions they lie in."""
-    found = []
-    for key, value in annotations.entries("tick").items():
-        region_id = _region_id_at(mask, index, value)
-        if region_id is not None:
-            found.append((key, region_id))
-    return found
-
-
-def region_at_place(session: Session, place: object) -> RegionRef | None:
-    """Region that a tick or comment was put on; ``None`` when it is not there any more."""
-    for mask, index in session.regions.items():
-        region_id = _region_id_at(mask, index, place)
-        if region_id is not None:
-            return RegionRef(mask, region_id)
-    return None
-
-
-def _region_id_at(mask: str, index: RegionIndex, place: object) -> int | None:
-    """Id of the region of this mask at a stored place (see :func:`_tick`), which may be damaged."""
-    if not isinstance(place, dict) or place.get("mask") != mask:
-        return None
-    try:
-        point = np.asarray(place.get("anchor_ras", ()), dtype=np.float64)
-    except (TypeError, ValueError):
-        return None
-    if point.shape != (3,) or not np.isfinite(point).all():
-        return None
-    region_id = index.region_at(index.grid.nearest_ijk(point)[::-1])
-    if region_id is None or index.regions[region_id].label != place.get("label"):
-        return None
-    return region_id
-
-
-def _tick_key_of(session: Session, ref: RegionRef) -> str | None:
-    ticks = _found_ticks(session.annotations, ref.mask, session.regions[ref.mask])
-    return next((key for key, region_id in ticks if region_id == ref.region_id), None)
 
 
 def set_status(ws: Workspace, status: str) -> None:
@@ -213,7 +147,7 @@ def add_comment(ws: Workspace, text: str, ref: RegionRef | None = None) -> None:
         "region": None,
     }
     if region is not None:
-        _, value["region"] = _tick(region, ws.session.masks[region.mask].mask.grid)
+        _, value["region"] = place_of(region, ws.session.masks[region.mask].mask.grid)
     key = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     if value["text"]:
         _note(ws, "Add comment", "comment", key, value)
