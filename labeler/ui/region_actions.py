@@ -11,6 +11,7 @@ from PyQt5.QtWidgets import QFileDialog, QWidget
 from labeler.state.selection import RegionRef
 from labeler.ui.choose_dialogs import ask_mask_name, choose_label, choose_mask
 from labeler.ui.commands import Commands
+from labeler.ui.mask_operation_actions import MaskOperationActions
 from labeler.ui.operation_actions import OperationActions
 from labeler.ui.region_list import RegionList
 from labeler.workflows.edit_mask import (
@@ -75,6 +76,8 @@ class RegionActions(QObject):
             commands.bind(command, function)
         shapes = OperationActions(ws, commands, window)
         shapes.refused.connect(self.refused)
+        masks = MaskOperationActions(ws, commands, window)
+        masks.refused.connect(self.refused)
         ws.selection.changed.connect(self._show_lock)
         self._show_lock()
 

@@ -241,6 +241,7 @@ class SliceView(QWidget):
         self.scene.placement_changed.connect(self._placement_changed)
         self.scene.highlight_changed.connect(self._repaint)
         self.scene.preview.changed.connect(self._repaint)
+        self.scene.difference.changed.connect(self._repaint)
         self.scene.progress_changed.connect(self.update)
         self._header.pane_chosen.connect(self._choose_pane)
         self._header.shift_reset.connect(self._reset_shift)

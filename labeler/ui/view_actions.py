@@ -13,6 +13,7 @@ from labeler.core.contrast import WINDOW_PRESETS_HU
 from labeler.core.geometry import FloatArray, Plane
 from labeler.ui.command_table import COMMANDS
 from labeler.ui.commands import Commands
+from labeler.ui.difference_actions import bind_difference
 from labeler.ui.preview_actions import bind_preview_commands
 from labeler.ui.view_grid import ViewGrid
 from labeler.ui.view_tools import next_brush_mm
@@ -37,6 +38,7 @@ def bind_view_commands(ws: Workspace, commands: Commands, grid: ViewGrid) -> Non
     _bind_tools(ws, commands)
     _bind_labels(ws, commands, grid)
     bind_preview_commands(ws, commands, grid.preview, grid.refused.emit)
+    bind_difference(ws, commands, grid.difference, grid.refused.emit, grid)
 
 
 def step_fill(ws: Workspace, step: float) -> None:

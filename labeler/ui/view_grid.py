@@ -9,6 +9,7 @@ from PyQt5.QtWidgets import QWidget
 
 from labeler.state.session import Change
 from labeler.ui.commands import Commands
+from labeler.ui.difference_layer import DifferenceLayer
 from labeler.ui.preview_layer import PreviewLayer
 from labeler.ui.slice_view import SliceView
 from labeler.ui.style import BRIGHT, DIM, LINE, scaled
@@ -62,6 +63,11 @@ class ViewGrid(QWidget):
     def preview(self) -> PreviewLayer:
         """What the views show before it is done."""
         return self._scene.preview
+
+    @property
+    def difference(self) -> DifferenceLayer:
+        """The comparison of two masks."""
+        return self._scene.difference
 
     def fit(self) -> None:
         """Show the whole slice of the active view, centred."""

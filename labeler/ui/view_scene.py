@@ -17,6 +17,7 @@ from labeler.core.rendering import MaskLayer, Pixels, colour_table, highlight_la
 from labeler.core.volume import PHASE_TITLES, PHASES
 from labeler.state.placement import Shift, placed_mask_grid, placed_volume_grid, shifts_mm
 from labeler.state.session import Change
+from labeler.ui.difference_layer import DifferenceLayer
 from labeler.ui.preview_layer import PreviewLayer
 from labeler.ui.region_slider import SliderMark, region_marks
 from labeler.ui.view_header import PhaseChoice
@@ -66,6 +67,9 @@ class ViewScene(QObject):
         #: What is shown over the masks before it is done.
         self.preview = PreviewLayer(ws, self)
         self.preview.changed.connect(self._forget_layers)
+        #: Two masks compared, in place of the masks.
+        self.difference = DifferenceLayer(ws, self)
+        self.difference.changed.connect(self._forget_layers)
         ws.session.case_opened.connect(self._reset)
         ws.session.changed.connect(self._changed)
         ws.session.regions_changed.connect(self._regions_changed)
@@ -150,6 +154,9 @@ class ViewScene(QObject):
         views, active = self._ws.views, self._ws.selection.mask
         if not views.masks_visible:
             return []
+        alone = self.difference.alone
+        if alone is not None and alone in self._ws.session.masks:
+            return [alone]
         names = [name for name in self._ws.session.masks if views.style(name).visible]
         return sorted(names, key=lambda name: name == active)
 
@@ -176,8 +183,9 @@ class ViewScene(QObject):
         return None if ref is None else self._ws.session.region(ref.mask, ref.region_id)
 
     def _make_layers(self, pixel_ratio: float) -> list[MaskLayer]:
-        layers = []
-        for name in self.shown_masks():
+        difference = self.difference.layer(pixel_ratio) if self._ws.views.masks_visible else None
+        layers = [] if difference is None else [difference]
+        for name in self.shown_masks() if difference is None else ():
             style = self._ws.views.style(name)
             mask = self._ws.session.masks[name].mask
             array = mask.array
