@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+import numpy as np
+
 from labeler.core.distance import Check
 from labeler.core.edits import Edit
-from labeler.core.mask import Mask, Patch
+from labeler.core.mask import LabelArray, Mask, Patch
 from labeler.core.painting import PaintingError
 from labeler.state.tasks import TaskContext
 from labeler.workflows.workspace import Workspace
@@ -25,7 +27,9 @@ Work = Callable[[Mask, Check], Iterable[Patch | None]]
 def edit_in_background(
     ws: Workspace, act: str, name: str, mask: Mask, work: Work, refused: Refused
 ) -> None:
-    """Work an edit out on a copy and apply it, unless the mask has changed meanwhile.
+    """Work an edit out on a copy and apply it, unless the mask has changed there meanwhile.
+
+    What was changed elsewhere in the mask while it ran is kept.
 
     Parameters
     ----------
@@ -41,13 +45,13 @@ def edit_in_background(
         Called in the main thread when nothing is done.
     """
 
-    def done(result: tuple[list[Patch], int]) -> None:
-        patches, revision = result
+    def done(result: tuple[list[Patch], int, LabelArray]) -> None:
+        patches, revision, before = result
         entry = ws.session.masks.get(mask.name)
         if entry is None or entry.mask is not mask:
             return  # the case was closed: nobody waits for it
-        if mask.revision != revision:
-            refused(f"{name}: {mask.name} was changed meanwhile, so nothing was done")
+        if mask.revision != revision and not _is_unchanged(mask, before, patches):
+            refused(f"{name}: {mask.name} was changed there meanwhile, so nothing was done")
         elif not patches:
             refused(f"{name}: nothing would change")
         else:
@@ -105,8 +109,16 @@ def _failed(ws: Workspace, refused: Refused) -> Callable[[Exception], None]:
     return failed
 
 
-def _run(context: TaskContext, mask: Mask, work: Work) -> tuple[list[Patch], int]:
-    array, revision = mask.snapshot()
+def _run(context: TaskContext, mask: Mask, work: Work) -> tuple[list[Patch], int, LabelArray]:
+    """Patches, and the revision and content of the mask they are for."""
+    before, revision = mask.snapshot()
     context.check()
-    copy = Mask(mask.name, array, mask.grid, mask.axis_order)
-    return [patch for patch in work(copy, context.check) if patch is not None], revision
+    copy = Mask(mask.name, before.copy(), mask.grid, mask.axis_order)
+    patches = [patch for patch in work(copy, context.check) if patch is not None]
+    return patches, revision, before
+
+
+def _is_unchanged(mask: Mask, before: LabelArray, patches: Iterable[Patch]) -> bool:
+    """Whether a mask still has, where patches change it, what it had."""
+    boxes = [patch.box.slices for patch in patches]
+    return all(np.array_equal(mask.array[box], before[box]) for box in boxes)

@@ -224,7 +224,8 @@ def test_necks_are_cut_and_the_parts_merged_again(qtbot, ws):
         operations.merge_regions(ws, refs[0], refs[0], 6.0, print)
 
 
-def test_a_stroke_meanwhile_wins(qtbot, ws):
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_stroke_meanwhile_wins_where_it_is_in_the_way(qtbot, ws, is_there):
     mask = ws.session.masks["draft"].mask
     refusals: list[str] = []
     begun, go_on = threading.Event(), threading.Event()
@@ -232,7 +233,8 @@ def test_a_stroke_meanwhile_wins(qtbot, ws):
     def work(copy, check):
         begun.set()
         assert go_on.wait(20)
-        yield write(copy, Box((0, 0, 0), (1, 1, 1)), np.ones((1, 1, 1), np.bool_), LIVER)
+        box = Box((23, 4, 4), (25, 6, 6)) if is_there else Box((0, 0, 0), (1, 1, 1))
+        yield write(copy, box, np.ones(box.shape_kji, np.bool_), LIVER)
 
     edit_in_background(ws, "reform", "Smooth Liver", mask, work, refusals.append)
     assert begun.wait(20)
@@ -242,8 +244,15 @@ def test_a_stroke_meanwhile_wins(qtbot, ws):
     after = mask.array.copy()
     go_on.set()
     qtbot.waitUntil(lambda: not ws.tasks.pending_count, timeout=20_000)
-    np.testing.assert_array_equal(mask.array, after)
-    assert refusals == ["Smooth Liver: draft was changed meanwhile, so nothing was done"]
+    if is_there:
+        np.testing.assert_array_equal(mask.array, after)
+        sentence = "Smooth Liver: draft was changed there meanwhile, so nothing was done"
+        assert refusals == [sentence]
+    else:
+        assert refusals == []
+        assert mask.array[0, 0, 0] == LIVER
+        after[0, 0, 0] = LIVER
+        np.testing.assert_array_equal(mask.array, after)
 
 
 def test_a_case_closed_meanwhile_is_left_alone(qtbot, ws):
