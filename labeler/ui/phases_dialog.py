@@ -39,7 +39,8 @@ class PhasesDialog(Dialog):
         self._problem = self.add_text("", role="look")
         self._problem.setObjectName("phasesProblem")
         self._check()
-        self.resize(style.scaled(620), style.scaled(180 + 44 * min(8, len(self._boxes))))
+        width = max(style.scaled(620), holder.sizeHint().width() + style.scaled(50))
+        self.resize(width, style.scaled(180 + 44 * min(8, len(self._boxes))))
 
     def box(self, key: str) -> QComboBox:
         """Choice of one image.

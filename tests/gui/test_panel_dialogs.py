@@ -1,5 +1,6 @@
 """Dialogs by mouse and keys."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from PyQt5.QtWidgets import (
     QLineEdit,
     QListWidget,
     QPushButton,
+    QScrollArea,
     QSpinBox,
     QTreeWidget,
 )
@@ -275,6 +277,16 @@ def test_a_phase_cannot_be_two_images(qtbot, mixed_case):
     assert not ok(dialog).isEnabled()
     pick(dialog, "PV.nii", "")
     assert ok(dialog).isEnabled()
+
+
+def test_the_facts_of_a_series_fit_beside_its_phase(qtbot, mixed_case):
+    sources = {
+        phase: replace(source, shape_ijk=(512, 512, 1119), spacing_mm=(0.743, 0.743, 1.25),
+                       text="ABDOMEN 5.0 B30f portal venous", is_guessed=True)
+        for phase, source in mixed_case.phases.items()
+    }  # fmt: skip
+    dialog = show(qtbot, PhasesDialog(replace(mixed_case, phases=sources)))
+    assert dialog.findChild(QScrollArea).horizontalScrollBar().maximum() == 0
 
 
 # --- short questions
