@@ -22,6 +22,7 @@ from labeler.core.views import ViewTransform, moved_by_slices
 from labeler.state.session import Change
 from labeler.state.view_state import Pane
 from labeler.ui.commands import Commands
+from labeler.ui.edit_tools_axes import paint_axes
 from labeler.ui.region_slider import RegionSlider
 from labeler.ui.view_header import ViewHeader
 from labeler.ui.view_image import Picture, ViewImage, covered_rect
@@ -145,6 +146,7 @@ class SliceView(QWidget):
         if self._has_image:
             self._draw_image()
             painter.drawImage(QPointF(0.0, 0.0), self._image.image)
+            paint_axes(painter, self)
             self._mouse.paint(painter)
         else:
             painter.fillRect(self.rect(), QColor("#000000"))
@@ -242,6 +244,7 @@ class SliceView(QWidget):
         self.scene.highlight_changed.connect(self._repaint)
         self.scene.preview.changed.connect(self._repaint)
         self.scene.difference.changed.connect(self._repaint)
+        self.scene.axes.changed.connect(self.update)
         self.scene.progress_changed.connect(self.update)
         self._header.pane_chosen.connect(self._choose_pane)
         self._header.shift_reset.connect(self._reset_shift)

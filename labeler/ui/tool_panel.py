@@ -32,7 +32,14 @@ TOOLS = (
 )
 
 #: Tools behind the button "More".
-MORE_TOOLS = ("tool.outline", "tool.livewire", "tool.grow", "tool.scribble", "tool.split")
+MORE_TOOLS = (
+    "tool.outline",
+    "tool.livewire",
+    "tool.grow",
+    "tool.scribble",
+    "tool.split",
+    "tool.axes",
+)
 
 #: Shown while something waits to be accepted.
 PREVIEW_COMMANDS = ("preview.accept", "preview.accept_slice", "preview.cancel")

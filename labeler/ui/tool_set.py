@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labeler.ui.edit_tools_axes import AxesTool
 from labeler.ui.edit_tools_grow import GrowTool
 from labeler.ui.edit_tools_livewire import LivewireTool
 from labeler.ui.edit_tools_outline import OutlineTool
@@ -24,5 +25,6 @@ def make_tools(canvas: Canvas) -> dict[str, Tool]:
         "tool.livewire": LivewireTool(canvas),
         "tool.grow": GrowTool(canvas),
         "tool.scribble": ScribbleTool(canvas),
+        "tool.axes": AxesTool(canvas),
         "tool.split": SplitTool(canvas),
     }

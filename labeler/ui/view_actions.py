@@ -55,6 +55,7 @@ def _bind_view(ws: Workspace, commands: Commands, grid: ViewGrid) -> None:
     views = ws.views
     commands.bind("view.fit", grid.fit)
     commands.bind("view.maximize", grid.toggle_maximized)
+    commands.bind("view.axes", grid.axes.set_on)
     commands.bind("view.fill_less", partial(step_fill, ws, -FILL_STEP))
     commands.bind("view.fill_more", partial(step_fill, ws, FILL_STEP))
     for command_id, step in (("view.slice_up", 1), ("view.slice_down", -1)):

@@ -8,6 +8,7 @@ from PyQt5.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PyQt5.QtWidgets import QWidget
 
 from labeler.state.session import Change
+from labeler.ui.axes_layer import AxesLayer
 from labeler.ui.commands import Commands
 from labeler.ui.difference_layer import DifferenceLayer
 from labeler.ui.preview_layer import PreviewLayer
@@ -68,6 +69,11 @@ class ViewGrid(QWidget):
     def difference(self) -> DifferenceLayer:
         """The comparison of two masks."""
         return self._scene.difference
+
+    @property
+    def axes(self) -> AxesLayer:
+        """The axes of the selected region."""
+        return self._scene.axes
 
     def fit(self) -> None:
         """Show the whole slice of the active view, centred."""

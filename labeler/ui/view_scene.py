@@ -17,6 +17,7 @@ from labeler.core.rendering import MaskLayer, Pixels, colour_table, highlight_la
 from labeler.core.volume import PHASE_TITLES, PHASES
 from labeler.state.placement import Shift, placed_mask_grid, placed_volume_grid, shifts_mm
 from labeler.state.session import Change
+from labeler.ui.axes_layer import AxesLayer
 from labeler.ui.difference_layer import DifferenceLayer
 from labeler.ui.preview_layer import PreviewLayer
 from labeler.ui.region_slider import SliderMark, region_marks
@@ -70,6 +71,8 @@ class ViewScene(QObject):
         #: Two masks compared, in place of the masks.
         self.difference = DifferenceLayer(ws, self)
         self.difference.changed.connect(self._forget_layers)
+        #: Axes of the selected region.
+        self.axes = AxesLayer(ws, self)
         ws.session.case_opened.connect(self._reset)
         ws.session.changed.connect(self._changed)
         ws.session.regions_changed.connect(self._regions_changed)
