@@ -23,6 +23,7 @@ env: ## make .venv from the lock (nothing to do when it is up to date)
 kernels: env ## compile what numba compiles (under a second when nothing changed)
 	@find labeler -name '*.nbi' | grep -q . || echo "Compiling the kernels (once, about 20 s)"
 	@$(PYTHON_ENV) -c "from labeler.core.warm_up import warm_up; warm_up()"
+	@$(PYTHON_ENV) -c "from labeler.core.warm_up_tools import warm_up_tools; warm_up_tools()"
 
 run: kernels ## open the window on example cases; without a display, draw it to out/
 	@scripts/run

@@ -1,4 +1,4 @@
-"""What the first case needs and an empty window does not: compiled kernels, slow libraries.
+"""What the first case needs and an empty window does not: compiled kernels, slow libraries, tools.
 
 Starting them with the program would keep the window from being shown, and starting them with the
 first case would make that one wait. So it happens in between, in the background, from the moment
@@ -89,3 +89,6 @@ def _load_libraries(context: TaskContext) -> None:
     for name in LIBRARIES:
         context.check()
         importlib.import_module(name)
+    from labeler.core.warm_up_tools import warm_up_tools  # brings in all that tools need
+
+    warm_up_tools(lambda fraction: context.check())
