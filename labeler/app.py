@@ -170,6 +170,7 @@ class Program(QObject):
         ws.settings.save_failed.connect(status.show_error)
         self.worklist.problem_found.connect(status.show_error)
         self.worklist.rows_added.connect(self._rows_added)
+        self.worklist.scanned.connect(self._scanned)
         ws.session.case_opened.connect(self._case_opened)
         ws.session.volume_loaded.connect(self._phase_loaded)
         ws.session.mask_loaded.connect(self._mask_loaded)
@@ -192,6 +193,11 @@ class Program(QObject):
         if wanted is not None and case is not None:
             self._wanted_id = None
             self.switcher.open_case(wanted)
+
+    def _scanned(self) -> None:
+        if self._wanted_id is not None:
+            self.status.show_error(f"There is no case {self._wanted_id!r} in these folders.")
+            self._wanted_id = None
 
     def has_settled(self) -> bool:
         """Whether everything the window has to show of the chosen case is there."""

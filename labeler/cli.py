@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 FAILED, BAD_INPUT = 1, 2
 
+#: Variables that say where Qt can show a window; without one it ends the process.
+_SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+
 _FOLDER = click.Path(path_type=Path)
 _CSV = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -104,6 +107,11 @@ def window(
     """Open the window."""
     if images is not None:
         _check_folders(images, None)
+    if sys.platform == "linux" and not any(map(os.environ.get, _SCREENS)):
+        raise click.ClickException(
+            "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); "
+            "'ct-labeler snapshot' draws the window to a file."
+        )
     from labeler import app
 
     return app.run(images, masks, reports, case_id, layout)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 
-from PyQt5.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
+from PyQt5.QtCore import QMessageLogContext, QtFatalMsg, QtMsgType, qInstallMessageHandler
 
 log = logging.getLogger("qt")
 
@@ -28,3 +29,5 @@ def log_qt_messages() -> None:
 def _handle(kind: QtMsgType, _context: QMessageLogContext, text: str | None) -> None:
     if text and not text.startswith(HARMLESS):
         log.log(LEVELS.get(int(kind), logging.WARNING), text)
+    if kind == QtFatalMsg and text:  # Qt ends the process now, before anybody looks into the log
+        print(text.partition("\n")[0], file=sys.stderr)  # noqa: T201

@@ -9,6 +9,7 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QApplication
 
 from labeler.core.geometry import Plane
+from labeler.workflows.open_folder import Roots
 from tests.cases_on_disk import SHAPE_IJK, affine, labels_ijk, write_case, write_image
 from tests.scenarios.conftest import stop
 
@@ -233,6 +234,12 @@ def test_a_new_mask_is_drawn_saved_and_found_again(user, cohort):
     file = nib.load(user.session.masks[name].file.path)
     assert file.shape == SHAPE_IJK
     np.testing.assert_allclose(file.affine, affine())
+
+
+def test_a_case_that_is_not_there_is_named(user, cohort):
+    user.program.open(Roots(cohort / "images", cohort / "masks"), "LV-9")
+    user.wait(user.program.has_settled)
+    assert "no case 'LV-9'" in user.widget("statusMessage").text()
 
 
 def test_a_new_mask_never_takes_the_name_of_a_file_that_cannot_be_read(user, cohort):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 import types
@@ -373,6 +374,31 @@ def test_anything_but_a_command_opens_the_window(
         ("run", Path("images"), Path("masks"), (csv,), "P1", None),
         ("run", Path("images"), None, (csv, csv), None, "flat"),
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
+def test_without_a_display_the_window_says_so(
+    run: Run, app_calls: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(variable, raising=False)
+    code, out, err = run()
+    assert (code, out, app_calls) == (1, "", [])
+    assert err.startswith("There is no display")
+    assert err.count("\n") == 1
+
+
+def test_a_display_that_does_not_answer_is_named() -> None:
+    code = "from labeler.app import *; log_qt_messages(); create_application()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "QT_QPA_PLATFORM": "no such platform"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "no Qt platform plugin could be initialized" in done.stderr
 
 
 def test_snapshot_hands_its_options_on(
