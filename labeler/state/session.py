@@ -122,14 +122,19 @@ class Session(QObject):
         index = self._regions.get(mask)
         return index.regions.get(region_id) if index is not None else None
 
-    def begin(self, case: Case | None, annotations: Annotations | None = None) -> None:
+    def begin(
+        self,
+        case: Case | None,
+        annotations: Annotations | None = None,
+        read_only_reason: str | None = None,
+    ) -> None:
         """Forget the open case and start with another one."""
         self._volumes.clear()
         self._masks.clear()
         self._regions.clear()
         self._problems.clear()
         self.history.clear()
-        self.read_only_reason = None
+        self.read_only_reason = read_only_reason
         self.case = case
         self.annotations = annotations or Annotations()
         self.case_opened.emit(case)

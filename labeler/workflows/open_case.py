@@ -180,8 +180,8 @@ class CaseOpener(QObject):
         self._chosen_mask = None
         self._ws.selection.reset()
         session.labels = start.labels
-        session.begin(case, Annotations(start.sidecar.sidecar.annotations().as_dict()))
-        session.read_only_reason = read_only_reason
+        annotations = Annotations(start.sidecar.sidecar.annotations().as_dict())
+        session.begin(case, annotations, read_only_reason)
         sentences = [*start.sidecar.problems, *start.label_problems]
         if read_only_reason is not None:
             sentences.append(read_only_reason)

@@ -272,6 +272,12 @@ def test_messages_pass_and_errors_wait_for_a_click(status):
     assert message.text() == ""
 
 
+def test_a_case_without_masks_says_that_it_is_read_only(status, ws, tmp_path):
+    open_case(ws, tmp_path)
+    ws.session.begin(ws.session.case, None, "Nothing can be saved in masks.")
+    assert text(status, "savedState") == "Read-only"
+
+
 def test_a_save_that_failed_is_no_news_once_everything_is_saved(status, ws):
     message = status.findChild(QLabel, "statusMessage")
     status.show_error("Something else.")
