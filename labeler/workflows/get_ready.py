@@ -27,7 +27,7 @@ class GettingReady(QObject):
     progress
         How much is done (0..1).
     ready
-        Slices can be drawn and edited without waiting for a compiler. Comes at most once.
+        Slices can be drawn and edited without waiting for a compiler.
     """
 
     progress = pyqtSignal(float)

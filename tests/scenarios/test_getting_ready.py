@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import pytest
@@ -77,6 +78,20 @@ def test_nothing_is_compiled_before_the_window_is_painted(qapp, qtbot):
         program.window.deleteLater()
         program.deleteLater()
         QApplication.processEvents()
+
+
+def test_garbage_is_looked_for_again_when_everything_is_loaded(user):
+    user.wait(user.program.has_settled)
+    preparation = user.program.preparation
+    preparation.put_garbage_off()
+    try:
+        assert not gc.isenabled()
+        preparation.begin()
+        user.wait(gc.isenabled)
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.enable()
 
 
 @pytest.mark.logs_errors
