@@ -189,6 +189,8 @@ class ByteStream:
             raise self._damaged(error) from error
 
     def _truncated(self) -> ImageError:
+        if not os.path.getsize(self.path):
+            return ImageError(f"{self.path.name} is empty.")
         return ImageError(f"{self.path.name} is truncated: the file ends too early.")
 
     def _damaged(self, error: Exception) -> ImageError:

@@ -60,7 +60,7 @@ def parse_table(text: str) -> Table:
     while start < len(lines) and not lines[start].strip():
         start += 1
     if start == len(lines):
-        return Table(problems=["the file is empty"])
+        return Table(problems=["is empty"])
     delimiter = ""
     if lines[start].lower().startswith("sep=") and len(lines[start]) == 5:
         delimiter = lines[start][4]  # what spreadsheets write for themselves

@@ -103,7 +103,7 @@ def _read_file(path: Path, columns: ReportColumns, known: set[str]) -> _File:
     if "\0" in text:
         problems.append(f"{name}: zero bytes were left out.")
     table = parse_table(text.translate(_CONTROL))
-    problems += [f"{name}, {sentence}." for sentence in table.problems]
+    problems += [f"{name}{',' * text.startswith('line')} {text}." for text in table.problems]
     id_column = columns.id_column(table.columns)
     if id_column is None and table.rows:
         id_column, sentence = _guess_id_column(table, known)

@@ -167,7 +167,7 @@ def test_titles_are_made_unique_and_never_empty() -> None:
 @pytest.mark.parametrize("text", ["", "\n\n", " \r\n "])
 def test_empty_tables(text: str) -> None:
     table = parse_table(text)
-    assert table.problems == ["the file is empty"]
+    assert table.problems == ["is empty"]
     assert parse_table("id,text\n").problems == ["the table has no rows"]
 
 
@@ -265,7 +265,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert library.problems == [
         "gone.csv cannot be read (no such file or directory).",
         "folder.csv is not a file.",
-        "empty.csv, the file is empty.",
+        "empty.csv is empty.",
     ]
 
 

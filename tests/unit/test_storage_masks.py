@@ -126,6 +126,12 @@ def test_geometry_that_cannot_be_shown_is_refused(tmp_path):
     assert "4 dimensions" in refusal(path)
 
 
+def test_an_empty_file_is_called_empty(tmp_path):
+    path = tmp_path / "draft.nii.gz"
+    path.touch()
+    assert refusal(path) == "draft.nii.gz is empty."
+
+
 def test_truncated_and_damaged_masks_are_refused(tmp_path):
     path = write_nifti(tmp_path / "m.nii.gz", labels((40, 40, 40)))
     data = path.read_bytes()
