@@ -135,7 +135,7 @@ def test_an_empty_file_is_called_empty(tmp_path):
 def test_truncated_and_damaged_masks_are_refused(tmp_path):
     path = write_nifti(tmp_path / "m.nii.gz", labels((40, 40, 40)))
     data = path.read_bytes()
-    for end in (0, 20, 300, len(data) // 2, len(data) - 1):
+    for end in (1, 20, 300, len(data) // 2, len(data) - 1):
         path.write_bytes(data[:end])
         assert "truncated" in refusal(path)
     path.write_bytes(data[:-6] + b"?" + data[-5:])
