@@ -68,18 +68,17 @@ def measure_axes(grid: Grid, box: Box, crop: BoolArray) -> Axes | None:
         ``None`` when there are no voxels.
     """
     spacing = np.array(grid.spacing_mm[:2])
-    best: tuple[float, int, FloatArray] | None = None
-    for k, inside in enumerate(crop):
-        extent = _extent_mm(inside, spacing)
-        # A slice whose box is too small cannot have the longest line.
-        if extent is None or (best is not None and extent <= best[0]):
-            continue
-        length, ends = _longest(inside, spacing)
-        if best is None or length > best[0]:
-            best = length, k, ends
-    if best is None:
+    extents = _extents_mm(crop, spacing)
+    best, k, ends = -1.0, 0, np.zeros((2, 2))
+    for at in np.argsort(-extents, kind="stable").tolist():
+        # Slices whose box is too small cannot have the longest line.
+        if extents[at] <= best:
+            break
+        length, found = _longest(crop[at], spacing)
+        if length > best:
+            best, k, ends = length, at, found
+    if best < 0:
         return None
-    _, k, ends = best
     across = _longest_across(frozen(np.ascontiguousarray(crop[k])), ends, spacing)
     points = np.concatenate((ends, across)) / spacing + box.lo_kji[:0:-1]
     ijk = np.concatenate((points, np.full((4, 1), float(box.lo_kji[0] + k))), axis=1)
@@ -87,19 +86,24 @@ def measure_axes(grid: Grid, box: Box, crop: BoolArray) -> Axes | None:
     return Axes((a, b), (c, d))
 
 
-def _extent_mm(inside: BoolArray, spacing: FloatArray) -> float | None:
-    """Diagonal of the box around the voxels' centres; ``None`` without voxels."""
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    if rows.size == 0:
-        return None
-    size = (columns[-1] - columns[0]) * spacing[0], (rows[-1] - rows[0]) * spacing[1]
-    return float(np.hypot(*size))
+def _extents_mm(crop: BoolArray, spacing: FloatArray) -> FloatArray:
+    """Diagonal of the box around the voxels' centres of each slice; -1 without voxels."""
+    sizes = []
+    for axis in (1, 2):  # columns, then rows
+        is_used = np.asarray(crop.any(axis=axis))
+        first, last = is_used.argmax(axis=1), is_used[:, ::-1].argmax(axis=1)
+        sizes.append((is_used.shape[1] - 1 - last - first) * spacing[axis - 1])
+    return np.where(crop.any(axis=(1, 2)), np.hypot(*sizes), -1.0)
 
 
 def _longest(inside: BoolArray, spacing: FloatArray) -> tuple[float, FloatArray]:
     """Largest distance of voxel centres, and the ends ``(x, y)`` in mm of the line over them."""
-    centres = np.argwhere(inside)[:, ::-1].astype(np.int32)
-    hull = cv2.convexHull(np.ascontiguousarray(centres)).reshape(-1, 2) * spacing
+    rows = np.flatnonzero(inside.any(axis=1))
+    used = inside[rows]
+    ends = used.argmax(axis=1), inside.shape[1] - 1 - used[:, ::-1].argmax(axis=1)
+    # Only the outermost voxels of rows can be farthest apart.
+    centres = np.stack((np.concatenate(ends), np.tile(rows, 2)), axis=1).astype(np.int32)
+    hull = cv2.convexHull(centres).reshape(-1, 2) * spacing
     away = np.linalg.norm(hull[:, np.newaxis] - hull, axis=2)
     a, b = np.unravel_index(np.argmax(away), away.shape)
     length = float(away[a, b])

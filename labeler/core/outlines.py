@@ -59,7 +59,7 @@ class Outline:
     @cached_property
     def handles(self) -> Rings:
         """The outline by few corners that can be dragged: they still give exactly the part."""
-        return tuple(_with_few_corners(ring, self.at.shape) for ring in _midpoint_rings(self.rings))
+        return tuple(_with_few_corners(ring) for ring in _midpoint_rings(self.rings))
 
     def to_ras(self, rings: Rings) -> Rings:
         """RAS mm of rings on the slice."""
@@ -289,36 +289,65 @@ def _midpoint_rings(rings: Rings) -> Rings:
     return tuple(found)
 
 
-def _with_few_corners(ring: FloatArray, shape: tuple[int, int]) -> FloatArray:
-    """Leave points of a ring out where a straight line parts the same voxel centres.
+def _with_few_corners(ring: FloatArray) -> FloatArray:
+    """Leave points of a ring out where a straight line parts the same voxel centres."""
+    kept = _long_lines(np.concatenate((ring, ring[:1])), CLEAR)
+    # A single line out and back holds nothing.
+    return np.asarray(ring[kept]) if len(kept) > 2 else ring
+
+
+@kernel
+def _long_lines(ring: Array, clear: float) -> Array:
+    """Numbers of the points of a closed ring that are kept, the last point being the first.
 
     Each line is about as long as it can be: its length is doubled while it is clear, then halved.
     """
-    closed = np.concatenate((ring, ring[:1]))
-    kept, first = [0], 0
-    while first < len(ring):
+    kept = np.zeros(len(ring), np.int64)
+    end = len(ring) - 1
+    first, n = 0, 1
+    while True:
         length = 1
-        while _is_clear(closed[first : first + 2 * length + 1], shape) and length < len(ring):
+        while length < end and _is_clear(ring, first, min(first + 2 * length, end), clear):
             length *= 2
         step = length
         while step > 1:
             step //= 2
-            if _is_clear(closed[first : first + length + step + 1], shape):
+            if _is_clear(ring, first, min(first + length + step, end), clear):
                 length += step
         first += length
-        kept.append(first)
-    few = ring[[index for index in kept if index < len(ring)]]
-    # A single line out and back holds nothing.
-    return few if len(few) > 2 else ring
+        if first >= end:
+            return kept[:n].copy()
+        kept[n] = first
+        n += 1
 
 
-def _is_clear(chain: FloatArray, shape: tuple[int, int]) -> bool:
-    """Whether no voxel centre lies between a chain of points and the line from end to end.
+@kernel
+def _is_clear(ring: Array, first: int, last: int, clear: float) -> bool:
+    """Whether no voxel centre lies between a stretch of a ring and the line from end to end.
 
     Nor on that line, where rounding would decide: it is moved a little in every direction.
     """
-    shifts = ((x, y) for x in (-CLEAR, CLEAR) for y in (-CLEAR, CLEAR))
-    return all(polygon_stamp(chain + shift, shape) is None for shift in shifts)
+    low, high = ring[first, 1], ring[first, 1]
+    for n in range(first + 1, last + 1):
+        low, high = min(low, ring[n, 1]), max(high, ring[n, 1])
+    crossings = np.empty(last - first + 1)
+    for shift in range(4):
+        dx = clear if shift % 2 == 0 else -clear
+        dy = clear if shift < 2 else -clear
+        for row in range(int(np.ceil(low + dy)), int(np.floor(high + dy)) + 1):
+            found = 0
+            for a in range(first, last + 1):
+                b = a + 1 if a < last else first
+                ya, yb = ring[a, 1] + dy, ring[b, 1] + dy
+                if (ya <= row) != (yb <= row):
+                    xa, xb = ring[a, 0] + dx, ring[b, 0] + dx
+                    crossings[found] = xa + (row - ya) * (xb - xa) / (yb - ya)
+                    found += 1
+            ordered = np.sort(crossings[:found])
+            for pair in range(0, found - 1, 2):
+                if np.ceil(ordered[pair]) < np.ceil(ordered[pair + 1]):
+                    return False
+    return True
 
 
 @kernel

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from labeler.core._jit import Array, frozen, kernel
 from labeler.core.brushes import similar_range_hu
 from labeler.core.geometry import Grid
 from labeler.core.mask import Box, Mask
 from labeler.core.painting import FREE, Constraint
-from labeler.core.resampling import values_in
+from labeler.core.resampling import in_range, values_in
 from labeler.core.statistics import VoxelSource
 from labeler.core.voxel_set import VoxelSet
 
@@ -96,10 +95,14 @@ class GrowingBox:
         A seed outside of the range, or where nothing may be written, grows nothing. Takes a tenth
         of a second at most (see ``MAX_VOXELS``).
         """
+        from scipy import ndimage  # slow to import: not when the program starts
+
+        parts, count = ndimage.label(in_range(self.values, low, high) & self.writable)
         seeds = np.array(self.seeds_kji, np.int64).reshape(-1, 3) - self.box.lo_kji
-        limits = float(low), float(high)  # whole numbers would be another kernel
-        inside = _flood(frozen(self.values), frozen(self.writable), seeds, *limits)
-        return VoxelSet(self.box, inside)
+        wanted = np.zeros(count + 1, np.bool_)
+        wanted[parts[tuple(seeds.T)]] = True
+        wanted[0] = False
+        return VoxelSet(self.box, wanted[parts])
 
 
 def suggested_range_hu(
@@ -124,42 +127,3 @@ def _box_around(seeds: tuple[tuple[int, int, int], ...], grid: Grid, size_mm: fl
 
 def _holds(box: Box, kji: tuple[int, int, int]) -> bool:
     return all(lo <= at < hi for lo, at, hi in zip(box.lo_kji, kji, box.hi_kji, strict=True))
-
-
-@kernel
-def _flood(values: Array, writable: Array, seeds: Array, low: float, high: float) -> Array:
-    """Voxels reached from seeds in steps across faces; stretches along i are taken as a whole."""
-    n_k, n_j, n_i = values.shape
-    reached = np.zeros(values.shape, np.bool_)
-    stack = np.empty((max(64, len(seeds)), 3), np.int64)
-    height = 0
-    for n in range(len(seeds)):
-        stack[height] = seeds[n]
-        height += 1
-    while height > 0:
-        height -= 1
-        k, j, i = stack[height]
-        if reached[k, j, i] or not writable[k, j, i] or not low <= values[k, j, i] <= high:
-            continue
-        first, last = i, i
-        while first > 0 and writable[k, j, first - 1] and low <= values[k, j, first - 1] <= high:
-            first -= 1
-        while last + 1 < n_i and writable[k, j, last + 1] and low <= values[k, j, last + 1] <= high:
-            last += 1
-        reached[k, j, first : last + 1] = True
-        for side in range(4):
-            c, b = k + (side == 0) - (side == 1), j + (side == 2) - (side == 3)
-            if not (0 <= c < n_k and 0 <= b < n_j):
-                continue
-            fresh = True
-            for a in range(first, last + 1):
-                open_ = writable[c, b, a] and low <= values[c, b, a] <= high
-                if open_ and fresh and not reached[c, b, a]:
-                    if height == len(stack):
-                        longer = np.empty((2 * height, 3), np.int64)
-                        longer[:height] = stack
-                        stack = longer
-                    stack[height, 0], stack[height, 1], stack[height, 2] = c, b, a
-                    height += 1
-                fresh = not open_
-    return reached

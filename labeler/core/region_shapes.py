@@ -25,6 +25,9 @@ from labeler.core.voxel_set import VoxelSet, reshape
 #: A piece of fewer voxels, beside a cut, goes with its neighbour.
 MIN_PIECE = 20
 
+#: Voxels that basins are found for between two looks at whether the result is still wanted.
+PART_VOXELS = 200_000
+
 _TOUCHING = np.ones((3, 3, 3), np.uint8)
 
 Pieces = npt.NDArray[np.int32]
@@ -145,8 +148,8 @@ def split_by_watershed(
     depth = np.sqrt(squared_distance(~room, mask.grid.spacing_mm, check))
     order = np.argsort(-depth, axis=None, kind="stable")[: int(np.count_nonzero(room))]
     check()
-    basins = _flood(frozen(depth), order, neck_mm)
-    pieces = _without_crumbs(basins[1:-1, 1:-1, 1:-1])
+    basins = _basins(depth, order, neck_mm, check)
+    pieces = _without_crumbs(np.ascontiguousarray(basins[1:-1, 1:-1, 1:-1]))
     if pieces.max(initial=0) < 2:
         raise PaintingError("The region has no such neck: try a smaller difference in thickness")
     _spread(pieces, inside)
@@ -318,19 +321,36 @@ def _root(parent: Array, basin: int) -> int:
     return basin
 
 
-@kernel
-def _flood(depth: Array, order: Array, neck: float) -> Array:
+def _basins(
+    depth: npt.NDArray[np.float32],
+    order: npt.NDArray[np.int64],
+    neck: float,
+    check: Check = never_stop,
+) -> Pieces:
     """Basins of the voxels in ``order``, deepest first; the array has a frame of zeros.
 
     Two basins that meet become one when the shallower of their deepest points is at most ``neck``
     deeper than the place where they meet.
     """
-    n_k, n_j, n_i = depth.shape
-    flat = depth.reshape(-1)
-    basin = np.zeros(flat.size, np.int32)
+    basin = np.zeros(depth.size, np.int32)
     parent = np.zeros(len(order) + 1, np.int32)
     peak = np.zeros(len(order) + 1, np.float32)
     count = 0
+    for lo in range(0, len(order), PART_VOXELS):
+        part = order[lo : lo + PART_VOXELS]
+        count = _flood(frozen(depth), part, float(neck), basin, parent, peak, count)
+        check()
+    _resolve(order, basin, parent)
+    return basin.reshape(depth.shape)
+
+
+@kernel
+def _flood(
+    depth: Array, order: Array, neck: float, basin: Array, parent: Array, peak: Array, count: int
+) -> int:
+    """Add voxels to basins; returns the number of basins begun so far."""
+    _, n_j, n_i = depth.shape
+    flat = depth.reshape(-1)
     for at in order:
         deepest, steepest = 0, at
         for c in range(-1, 2):
@@ -356,6 +376,10 @@ def _flood(depth: Array, order: Array, neck: float) -> Array:
                         if root != deepest and peak[root] - flat[at] <= neck:
                             parent[root] = deepest
         basin[at] = basin[steepest]
+    return count
+
+
+@kernel
+def _resolve(order: Array, basin: Array, parent: Array) -> None:
     for at in order:
         basin[at] = _root(parent, basin[at])
-    return basin.reshape(n_k, n_j, n_i)

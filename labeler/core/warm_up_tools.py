@@ -18,9 +18,9 @@ from labeler.core.distance import squared_distance
 from labeler.core.geometry import AxisOrder, Grid, Plane
 from labeler.core.livewire import WireTree, edge_costs
 from labeler.core.mask import Box, LabelArray, Mask
-from labeler.core.outlines import crack_rings
+from labeler.core.outlines import Outline
 from labeler.core.painting import PaintingError
-from labeler.core.raster import Stamp
+from labeler.core.raster import GridSlice, Stamp
 from labeler.core.region_edits import RegionVoxels
 from labeler.core.region_growing import GrowingBox
 from labeler.core.resampling import values_in
@@ -68,7 +68,8 @@ def _mask(array: LabelArray, grid: Grid) -> Mask:
 def _change_masks(mask: Mask, other: Mask) -> None:
     list(mask_operations.copy_labels(other, mask))
     mask_operations.difference(mask, other)
-    crack_rings(Stamp((0, 0), mask.array[1] > 0))
+    outline = Outline(GridSlice(mask.grid, Plane.AXIAL, 1), 1, Stamp((0, 0), mask.array[1] > 0))
+    outline.handles  # noqa: B018 - it is worked out when it is first asked for
 
 
 def _change_shapes(mask: Mask) -> None:

@@ -14,7 +14,7 @@ from labeler.core.painting import Constraint, PaintingError
 from labeler.core.raster import GridSlice
 from labeler.core.region_edits import RegionVoxels
 from labeler.core.region_shapes import (
-    _flood,
+    _basins,
     _gaps,
     merge_regions,
     reform,
@@ -181,7 +181,7 @@ def test_basins_are_as_many_as_there_are_deep_enough_necks(seed, shape):
     order = np.argsort(-depth, axis=None, kind="stable")[: np.count_nonzero(depth)]
     count = necks(depth)
     for neck in (0.0, 3.0, 8.0):
-        basins = _flood(depth, order, neck)
+        basins = _basins(depth, order, neck)
         assert np.array_equal(basins > 0, depth > 0)
         assert len(np.unique(basins[basins > 0])) == count(neck)
         for basin in np.unique(basins[basins > 0]):
