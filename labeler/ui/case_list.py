@@ -113,6 +113,7 @@ class CaseList(QWidget):
             assert isinstance(event, QKeyEvent)
             if event.key() == Qt.Key_Escape:
                 self._search.clear()
+                self._search.clearFocus()  # the next key is one of the window's again
                 return True
             if event.key() in (Qt.Key_Down, Qt.Key_Return, Qt.Key_Enter):
                 self._enter_list(open_first=event.key() != Qt.Key_Down)

@@ -35,7 +35,7 @@ class CommentBox(QWidget):
         self._field = _GrowingField(self)
         self._field.setObjectName("commentField")
         self._field.setAccessibleName("Comment")
-        self._field.setToolTip("Enter adds the comment, Shift+Enter begins a line, Esc clears")
+        self._field.setToolTip("Enter adds the comment, Shift+Enter begins a line, Esc leaves")
         self._about = QPushButton(self)
         self._about.setObjectName("commentAboutRegion")
         self._about.setProperty("chip", True)
@@ -113,10 +113,11 @@ class CommentBox(QWidget):
             self.submitted.emit(text, self._about_region())
 
     def _cancel(self) -> None:
-        """Empty the field; a draft that an edit pushed aside comes back."""
+        """Empty the field and leave it; a draft that an edit pushed aside comes back."""
         draft = self._drafts.pop(self._case_id, "") if self._key is not None else ""
         self._key = None
         self._field.setPlainText(draft)
+        self._field.clearFocus()  # the next key is one of the window's again
         self._show()
 
 

@@ -36,7 +36,7 @@ class RegionRows(QTreeView):
 
 
 class FilterField(QLineEdit):
-    """Field whose Esc shows all and whose Enter and arrow down lead to the rows.
+    """Field whose Esc shows all and leaves it, and whose Enter and arrow down lead to the rows.
 
     Signals
     -------
@@ -49,6 +49,7 @@ class FilterField(QLineEdit):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key_Escape:
             self.clear()
+            self.clearFocus()
         elif event.key() in (Qt.Key_Down, Qt.Key_Return, Qt.Key_Enter):
             self.entered.emit()
         else:

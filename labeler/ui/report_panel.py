@@ -69,6 +69,12 @@ class ReportPanel(QWidget):
         self._later.setSingleShot(True)
         self._later.setInterval(0)
         self._later.timeout.connect(self._rebuild)
+        #: A comment was added, which the next cards show; scrolled to when they are laid out.
+        self._is_added = False
+        self._show_last = QTimer(self)
+        self._show_last.setSingleShot(True)
+        self._show_last.setInterval(0)
+        self._show_last.timeout.connect(self._scroll_to_last)
         self._lay_out()
         self._connect()
         self._rebuild()
@@ -155,6 +161,9 @@ class ReportPanel(QWidget):
                 self._cards_layout.addWidget(self._comment_card(key, value))
         self._cards_layout.addStretch(1)
         self._region_selected()
+        if self._is_added:
+            self._is_added = False
+            self._show_last.start()
 
     def _problems(self) -> list[str]:
         session = self._ws.session
@@ -224,7 +233,11 @@ class ReportPanel(QWidget):
 
     def _add(self, text: str, about_region: bool) -> None:
         self._note(add_comment, text, self._ws.selection.region if about_region else None)
-        self._scroll.verticalScrollBar().setValue(self._scroll.verticalScrollBar().maximum())
+        self._is_added = True
+
+    def _scroll_to_last(self) -> None:
+        bar = self._scroll.verticalScrollBar()
+        bar.setValue(bar.maximum())
 
     def _note(self, act: Callable[..., None], *args: object) -> None:
         try:

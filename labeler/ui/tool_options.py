@@ -99,4 +99,5 @@ def _size_box(parent: QWidget) -> QDoubleSpinBox:
     box.setKeyboardTracking(False)
     box.setFocusPolicy(Qt.ClickFocus)
     box.setFixedWidth(style.scaled(94))
+    box.editingFinished.connect(box.clearFocus)  # the next key is one of the window's again
     return box

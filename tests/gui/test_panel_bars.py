@@ -119,6 +119,9 @@ def test_brush_size_goes_both_ways(tools, ws):
     assert ws.selection.brush_mm == 9.0
     ws.selection.set_brush_mm(33.0)
     assert box.value() == 33.0
+    box.setFocus()
+    QTest.keyClick(box, Qt.Key_Return)
+    assert not box.hasFocus(), "keys are the window's again"
 
 
 def test_the_label_is_chosen_by_typing(qtbot, tools, ws):

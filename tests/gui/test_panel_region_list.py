@@ -345,6 +345,7 @@ def test_enter_leads_from_the_filter_to_the_first_region(many, ws):
     assert many.focusWidget() is many.view
     QTest.keyClick(field, Qt.Key_Escape)
     assert field.text() == ""
+    assert not field.hasFocus()
 
 
 def test_a_click_on_the_tick_of_a_read_only_case_is_refused(many, ws):

@@ -221,6 +221,16 @@ def test_empty_panels_say_where_reports_come_from(qtbot, ws, commands, tmp_path,
     assert not panel.comment_box.isVisibleTo(panel)
 
 
+def test_a_new_comment_is_shown_and_gives_the_keys_back(qtbot, reports, ws):
+    reports.resize(300, 180)
+    write(reports, "Look at this one.")
+    settle(qtbot, reports)
+    qtbot.waitUntil(lambda: not reports._show_last.isActive())
+    (card,) = cards(reports, "comment.")
+    assert not card.visibleRegion().isEmpty()
+    assert not reports.findChild(QPlainTextEdit, "commentField").hasFocus()
+
+
 def test_a_read_only_case_takes_no_comments(qtbot, reports, ws):
     field = reports.findChild(QPlainTextEdit, "commentField")
     QTest.keyClicks(field, "first")
