@@ -91,6 +91,12 @@ class Stamp:
     lo: tuple[int, int]
     inside: BoolArray
 
+    def slices_from(self, lo: tuple[int, int]) -> tuple[slice, slice]:
+        """Where the stamp is in an array that begins at voxel ``lo`` (row, column)."""
+        row, column = self.lo[0] - lo[0], self.lo[1] - lo[1]
+        rows, columns = self.inside.shape
+        return slice(row, row + rows), slice(column, column + columns)
+
 
 def polygon_stamp(points: npt.ArrayLike, shape: tuple[int, int]) -> Stamp | None:
     """Voxels whose centres lie inside a closed polygon (even-odd rule).

@@ -9,7 +9,7 @@ from PyQt5.QtCore import QPointF, QRectF, Qt
 from PyQt5.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from labeler.core.geometry import FloatArray
-from labeler.core.outlines import dragged
+from labeler.core.rings import dragged
 from labeler.ui.style import ACCENT, scaled
 from labeler.ui.view_gestures import Canvas
 from labeler.ui.view_tools import MIN_POINTS, Tool, halo_pens

@@ -11,7 +11,7 @@ from labeler.core.edits import Edit
 from labeler.core.geometry import FloatArray, Plane
 from labeler.core.mask import Mask, Patch
 from labeler.core.outlines import Outline, outline_at, replace_by_polygon, replace_outline
-from labeler.core.outlines import smoothed as smoothed_ring
+from labeler.core.rings import smoothed as smoothed_ring
 from labeler.workflows.edit_rules import (
     EditRefused,
     drawing_target,

@@ -9,17 +9,10 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from labeler.core.geometry import Plane
-from labeler.core.outlines import (
-    crack_rings,
-    dragged,
-    outline_at,
-    replace_by_polygon,
-    replace_outline,
-    rings_stamp,
-    smoothed,
-)
+from labeler.core.outlines import outline_at, replace_by_polygon, replace_outline
 from labeler.core.painting import Constraint
 from labeler.core.raster import GridSlice, Stamp
+from labeler.core.rings import crack_rings, dragged, rings_stamp, smoothed
 from tests.unit.core_strategies import make_grid, make_mask, planes, random_labels, seeds
 
 SHAPE = (9, 15, 17)
