@@ -150,9 +150,6 @@ class ViewState(QObject):
             self._styles[mask] = style
             self.style_changed.emit(mask)
 
-    def all_styles(self) -> dict[str, MaskStyle]:
-        return dict(self._styles)
-
     def set_options(self, **options: object) -> None:
         """Set any of ``windows_linked``, ``crosshair_visible``, ``masks_visible``, ``smooth``,
         ``maximized``, ``active``."""

@@ -115,12 +115,8 @@ class Worklist(QObject):
             "io", "reports", _load_reports, roots, done=self._set_reports, failed=self._scan_failed
         )
 
-    def request_rows(self, first: int, last: int) -> None:
-        """Ask for headers and region counts of the rows that are on the screen."""
-        self.request_cases([case.id for case in self._cases[max(0, first) : last + 1]])
-
     def request_cases(self, case_ids: Iterable[str]) -> None:
-        """Ask for headers and region counts of these cases; a filtered list shows gaps."""
+        """Ask for headers and region counts of these cases, those on the screen."""
         visible = [self._cases[self._rows[name]] for name in case_ids if name in self._rows]
         self._wanted = [case.id for case in visible]
         unknown = [case for case in visible if not case.is_inspected]

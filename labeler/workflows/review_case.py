@@ -126,11 +126,6 @@ def ticked_ids(session: Session, mask: str) -> set[int]:
     return {i for _, i in noted_regions(session.annotations, "tick", mask, index)}
 
 
-def is_ticked(session: Session, ref: RegionRef) -> bool:
-    """Whether a region has been reviewed."""
-    return ref.region_id in ticked_ids(session, ref.mask)
-
-
 def set_status(ws: Workspace, status: str) -> None:
     """Set the case's status; one undoable edit."""
     _note(ws, f"Mark {status}", "status", "", status)
