@@ -370,6 +370,26 @@ def test_a_handle_is_taken_away_and_the_contour_smoothed(opened):
     np.testing.assert_array_equal(np.unique(np.nonzero(after != before)[0]), [k])
 
 
+def test_a_pull_reaches_as_far_as_the_brush_is_large(opened):
+    """With a large one the next corner comes along, and leaves the voxel that it enclosed."""
+    user, view = opened, opened.view(2)
+    center = go_to(user, LESION)
+    region = user.session.region("draft", find_region(user, center))
+    grid = user.session.masks["draft"].mask.grid
+    k = grid.nearest_ijk(center)[2]
+    (_, j0, i0), (_, _, i1) = region.box.lo_kji, region.box.hi_kji
+    corner = view.pos_of(grid.to_ras((i0 - 0.5, j0 - 0.5, k)))
+    outwards = corner + (corner - view.pos_of(center)) * 0.7
+    user.key(Qt.Key_7)
+    for brush_mm, stays in ((1.0, True), (40.0, False)):
+        user.program.ws.selection.set_brush_mm(brush_mm)
+        move(view, view.pos_of(center))
+        drag(view, corner, outwards)
+        assert bool(array_of(user)[k, j0, i1 - 1] == LESION) is stays
+        user.key(Qt.Key_Z, Qt.ControlModifier)
+        settle(user)
+
+
 def test_looking_at_a_contour_changes_nothing(opened):
     user, view = opened, opened.view(2)
     before = array_of(user)
