@@ -235,6 +235,8 @@ def _count_regions(context: TaskContext, case: Case) -> dict[str, int]:
     counts: dict[str, int] = {}
     for source in case.masks:
         context.check()
+        if any(text.startswith(f"Mask {source.name}: ") for text in case.problems):
+            continue  # it will not be shown
         try:
             mask = read_mask(source.path, source.name, context).mask
         except ImageError as error:

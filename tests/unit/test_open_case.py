@@ -117,6 +117,16 @@ def test_mask_on_no_phases_grid_is_refused_with_the_reason(
     assert word in sentence
 
 
+def test_regions_are_counted_before_a_case_is_opened_as_they_will_be_shown(bench, qtbot, tmp_path):
+    write_case(tmp_path, "A")
+    write_image(tmp_path / "masks" / "A" / "wrong.nii.gz", labels_ijk(), affine(200.0))
+    write_image(tmp_path / "masks" / "A" / "none.nii.gz", 0 * labels_ijk(), affine())
+    bench.scan(tmp_path, qtbot)
+    bench.worklist.request_cases(["A"])
+    qtbot.waitUntil(lambda: "A" in bench.worklist.region_counts)
+    assert bench.worklist.region_counts["A"] == {"draft": 3, "none": 0}
+
+
 def test_small_rounding_of_the_affine_is_accepted(bench, qtbot, tmp_path):
     write_case(tmp_path, "A")
     write_image(tmp_path / "masks" / "A" / "near.nii.gz", labels_ijk(), affine(0.04))
