@@ -49,6 +49,7 @@ class MaskPanel(QWidget):
         self._captions = self._make_captions()
         self._list = QWidget()
         self._list_layout = QVBoxLayout(self._list)
+        self._refused = QLabel(self._list)
         self._empty = EmptyState(commands.action("mask.new"), self)
         self._stack = QStackedLayout()
         self._later = QTimer(self)
@@ -133,7 +134,14 @@ class MaskPanel(QWidget):
     def _lay_out(self) -> None:
         self._list_layout.setContentsMargins(0, 0, 0, style.scaled(6))
         self._list_layout.setSpacing(0)
+        self._list_layout.addWidget(self._refused)
         self._list_layout.addStretch(1)
+        self._refused.setObjectName("refusedMasks")
+        self._refused.setAccessibleName("Masks that cannot be shown")
+        self._refused.setProperty("look", True)
+        self._refused.setTextFormat(Qt.PlainText)
+        self._refused.setWordWrap(True)
+        self._refused.setContentsMargins(*(style.scaled(px) for px in (12, 4, 12, 4)))
         page = QWidget(self)
         page_layout = QVBoxLayout(page)
         page_layout.setContentsMargins(0, 0, 0, 0)
@@ -182,7 +190,6 @@ class MaskPanel(QWidget):
             if name not in self._rows:
                 self._rows[name] = self._make_row(name)
             self._list_layout.insertWidget(place, self._rows[name])
-        self._stack.setCurrentIndex(0 if wanted else 1)
         is_open = self._ws.session.case is not None
         self._empty.set_text(
             "This case has no mask yet." if is_open else "Open a case to see its masks.",
@@ -203,6 +210,15 @@ class MaskPanel(QWidget):
         self._later.start()
 
     def _refresh(self) -> None:
+        session = self._ws.session
+        refused = [
+            sentence
+            for where, sentence in session.problems.items()
+            if where.startswith("mask:") and where.removeprefix("mask:") not in session.masks
+        ]
+        self._refused.setText("\n".join(refused))
+        self._refused.setVisible(bool(refused))
+        self._stack.setCurrentIndex(0 if self._rows or refused else 1)
         for row in self._rows.values():
             row.refresh()
 

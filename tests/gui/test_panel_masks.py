@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PyQt5.QtCore import QPoint, Qt
 from PyQt5.QtTest import QTest
-from PyQt5.QtWidgets import QLineEdit, QPushButton, QRadioButton, QToolButton
+from PyQt5.QtWidgets import QLabel, QLineEdit, QPushButton, QRadioButton, QToolButton
 
 from labeler.core.edits import Edit
 from labeler.core.mask import Box, Mask, Patch
@@ -44,6 +44,22 @@ def settle(qtbot, panel: MaskPanel) -> None:
 def press(panel: MaskPanel, kind, name: str) -> None:
     widget = panel.findChild(kind, name)
     QTest.mouseClick(widget, Qt.LeftButton, Qt.NoModifier, widget.rect().center())
+
+
+def test_masks_that_cannot_be_shown_are_named_where_they_would_be(qtbot, masks, ws):
+    label = masks.findChild(QLabel, "refusedMasks")
+    assert label.isHidden()
+    ws.session.add_problem("mask:wrong", "wrong.nii.gz is refused: its grid is that of no phase.")
+    ws.session.add_problem("mask:other", "other.nii.gz was not saved.")
+    ws.session.add_problem("phase:PV", "PV.nii.gz is empty.")
+    settle(qtbot, masks)
+    assert label.text() == "wrong.nii.gz is refused: its grid is that of no phase."
+    ws.session.begin(ws.session.case)
+    settle(qtbot, masks)
+    assert not label.isVisible()
+    ws.session.add_problem("mask:draft", "draft.nii.gz is empty.")
+    settle(qtbot, masks)
+    assert label.isVisible(), "not: this case has no mask yet"
 
 
 def open_labels(qtbot, panel: MaskPanel, mask: str):
