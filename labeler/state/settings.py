@@ -1,4 +1,4 @@
-"""One typed settings file, with defaults in ``config/settings.toml``.
+"""One typed settings file, with defaults in ``config/settings.toml`` and ``windows.toml``.
 
 Every value is checked by itself: an unknown name or a bad value is reported and ignored, and the
 program starts with the default in its place.
@@ -20,6 +20,7 @@ from labeler.storage.errors import SaveError
 log = logging.getLogger(__name__)
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+WidthLevel = Annotated[list[float], Field(min_length=2, max_length=2)]
 PlaneName = Literal["axial", "coronal", "sagittal"]
 
 
@@ -59,9 +60,10 @@ class Views(_Section):
 
 
 class Windows(_Section):
-    """Grey scale per phase: ``{phase: [width, level]}`` in HU."""
+    """Grey scales ``[width, level]`` in HU: per phase as last set, and the presets by name."""
 
-    phases: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = {}
+    phases: dict[str, WidthLevel] = {}
+    presets: dict[str, WidthLevel] = {}
 
 
 class MaskDefaults(_Section):
@@ -201,8 +203,9 @@ class Settings(QObject):
     def __init__(self, path: Path, defaults: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.path = path
-        self.data, self.problems = read_settings([defaults, path])
-        self._defaults, _ = read_settings([defaults])
+        shipped = [defaults, defaults.with_name("windows.toml")]
+        self.data, self.problems = read_settings([*shipped, path])
+        self._defaults, _ = read_settings(shipped)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(self.SAVE_DELAY_MS)

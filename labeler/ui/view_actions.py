@@ -17,7 +17,7 @@ from labeler.ui.difference_actions import bind_difference
 from labeler.ui.preview_actions import bind_preview_commands
 from labeler.ui.view_grid import ViewGrid
 from labeler.ui.view_tools import next_brush_mm
-from labeler.workflows.adjust_windows import auto_windows, preset_window
+from labeler.workflows.adjust_windows import auto_windows, preset_hu, preset_window
 from labeler.workflows.choose_label import next_unused_label, pick_label
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.workspace import Workspace
@@ -94,6 +94,9 @@ def _set_plane(ws: Workspace, plane: Plane) -> None:
 def _bind_windows(ws: Workspace, commands: Commands) -> None:
     for preset in WINDOW_PRESETS_HU:
         commands.bind(f"window.{preset}", partial(_preset_active, ws, preset))
+        action = commands.action(f"window.{preset}")
+        width_hu, level_hu = preset_hu(ws, preset)
+        action.setText(f"{action.text()} {width_hu:g}/{level_hu:g}")
     commands.bind("window.auto", partial(auto_windows, ws))
 
 

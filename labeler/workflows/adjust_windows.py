@@ -22,7 +22,20 @@ def preset_window(ws: Workspace, phase: str, preset: str) -> None:
     KeyError
         When there is no preset of this name.
     """
-    ws.views.set_window(phase, Window(*WINDOW_PRESETS_HU[preset]))
+    ws.views.set_window(phase, Window(*preset_hu(ws, preset)))
+
+
+def preset_hu(ws: Workspace, preset: str) -> tuple[float, float]:
+    """``(width, level)`` of a preset: by the settings, or as usual where they do not have it.
+
+    Raises
+    ------
+    KeyError
+        When there is no preset of this name.
+    """
+    usual = WINDOW_PRESETS_HU[preset]
+    width_hu, level_hu = ws.settings.data.windows.presets.get(preset, usual)
+    return width_hu, level_hu
 
 
 def auto_windows(ws: Workspace, phases: Iterable[str] | None = None) -> None:

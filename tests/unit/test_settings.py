@@ -86,3 +86,15 @@ def test_a_file_that_cannot_be_written_is_said(settings, qtbot):
         settings.save()
     assert "not saved" in caught.args[0]
     settings.path.parent.unlink()
+
+
+def test_a_preset_of_the_user_counts_and_the_others_stay(tmp_path, qapp):
+    path = tmp_path / "settings.toml"
+    path.write_text("[windows.presets]\nliver = [170, 75]\nbone = [1]\n")
+    settings = Settings(path, DEFAULTS)
+    assert len(settings.problems) == 1
+    assert "windows.presets" in settings.problems[0]
+    path.write_text("[windows.presets]\nliver = [170, 75]\n")
+    settings = Settings(path, DEFAULTS)
+    assert settings.data.windows.presets["liver"] == [170, 75]
+    assert settings.problems == []
