@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import socket
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -119,6 +120,40 @@ class CaseLock:
         if _read(self.path) == self.owner:
             with contextlib.suppress(OSError):
                 self.path.unlink()
+
+
+class LockHolder:
+    """A lock that one thread takes and another gives back, in either order.
+
+    The lock of a case is taken in the background. By the time it is there the user may have
+    turned to another case; then it is not kept.
+    """
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._lock: CaseLock | None = None
+        self._is_wanted = True
+
+    def take(self, path: Path) -> str | None:
+        """Take a lock, once; a sentence when it is not to be had.
+
+        After :meth:`give_back` nothing is taken any more.
+        """
+        with self._mutex:
+            if self._is_wanted:
+                try:
+                    self._lock = CaseLock.acquire(path)
+                except (LockedError, SaveError) as error:
+                    return str(error)
+        return None
+
+    def give_back(self) -> None:
+        """Give the lock back, now or as soon as it would be taken; repeated calls are harmless."""
+        with self._mutex:
+            self._is_wanted = False
+            lock, self._lock = self._lock, None
+            if lock is not None:
+                lock.release()
 
 
 def inspect(path: Path) -> LockOwner | None:

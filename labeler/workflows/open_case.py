@@ -24,11 +24,11 @@ from labeler.state.tasks import TaskContext
 from labeler.storage.atomic import folder_problem, reason, split_name
 from labeler.storage.cache import VolumeCache
 from labeler.storage.cases import Case, PhaseSource, inspect
-from labeler.storage.errors import ImageError, SaveError
+from labeler.storage.errors import ImageError
 from labeler.storage.images import read_header, read_volume
 from labeler.storage.inspection import mask_refusal
 from labeler.storage.label_files import load_label_table
-from labeler.storage.locks import CaseLock, LockedError
+from labeler.storage.locks import LockHolder
 from labeler.storage.masks import MaskFile, read_mask
 from labeler.storage.sidecar import LoadedSidecar, case_file_name, load_sidecar
 from labeler.workflows.add_mask import free_name, taken_names
@@ -88,7 +88,7 @@ class CaseOpener(QObject):
         self._cache = cache
         self._ahead: OrderedDict[str, _Ahead] = OrderedDict()
         self._waiting: set[tuple[str, str]] = set()
-        self._lock: CaseLock | None = None
+        self._locks: list[LockHolder] = []  #: of the open case, and of what was to be opened since
         self._grids: dict[str, Grid | None] = {}
         #: Mask that was edited in the case before, and the one that was chosen here.
         self._usual_mask: str | None = None
@@ -113,14 +113,19 @@ class CaseOpener(QObject):
         if session.case is not None and session.read_only_reason is None:
             # The user was asked about unsaved edits: a later one would be lost.
             session.read_only_reason = f"{case_id} is being opened"
+        lock = LockHolder()
+        former, self._locks = tuple(self._locks), [*self._locks, lock]
         self._ws.tasks.submit(
-            "io", ("case", "start"), _start, case, done=self._begin, failed=self._not_opened
-        )
+            "io", ("case", "start"), _start, case, lock, former,
+            done=self._begin, failed=self._not_opened,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Close the open case and free its lock."""
         self._drop_tasks()
-        self._release()
+        for lock in self._locks:
+            lock.give_back()
+        self._locks.clear()
         self.current_id = None
         if self._ws.session.case is not None:
             self._ws.session.begin(None)
@@ -141,25 +146,6 @@ class CaseOpener(QObject):
         )
         self._waiting.clear()
 
-    def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-
-    def _take_lock(self, case: Case) -> str | None:
-        """Lock a case for this window; the reason when it can only be looked at.
-
-        Done in the main thread, so that a lock never belongs to an opening that was dropped.
-        """
-        path = case.mask_root / "_labeling" / f".{case_file_name(case.id)}.lock"
-        try:
-            self._lock = CaseLock.acquire(path)
-        except LockedError as error:
-            return str(error)
-        except SaveError as error:
-            return str(error)
-        return None
-
     def _not_opened(self, error: Exception) -> None:
         why = reason(error) if isinstance(error, OSError) else str(error)
         if not isinstance(error, (OSError, ImageError)):
@@ -171,10 +157,10 @@ class CaseOpener(QObject):
     def _begin(self, start: _Start) -> None:
         session = self._ws.session
         self._keep_closed_case(session)
-        self._release()
+        self._locks = self._locks[-1:]
         self.sidecar, self._grids = start.sidecar, start.grids
         case = start.case
-        read_only_reason = start.read_only_reason or self._take_lock(case)
+        read_only_reason = start.read_only_reason
         self._worklist.update_case(case)
         self._usual_mask = self._ws.selection.mask or self._usual_mask
         self._chosen_mask = None
@@ -314,11 +300,17 @@ def _stamp(source: PhaseSource) -> object:
     return source.path, source.key, status.st_mtime_ns, status.st_size
 
 
-def _start(context: TaskContext, case: Case) -> _Start:
+def _start(
+    context: TaskContext, case: Case, lock: LockHolder, former: tuple[LockHolder, ...]
+) -> _Start:
+    for other in former:  # may be of the same case, which is read anew
+        other.give_back()
     known = case if case.is_inspected else inspect(case)
     context.check()
-    sidecar = load_sidecar(case.mask_root, case.id)
     reason = folder_problem(case.mask_root) if case.mask_root.exists() else None
+    lock_path = case.mask_root / "_labeling" / f".{case_file_name(case.id)}.lock"
+    reason = reason or lock.take(lock_path)
+    sidecar = load_sidecar(case.mask_root, case.id)
     labels, label_problems = load_label_table(case.mask_root)
     grids = {phase: _grid(source) for phase, source in known.phases.items()}
     return _Start(known, sidecar, reason, grids, labels, tuple(label_problems))

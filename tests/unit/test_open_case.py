@@ -14,6 +14,7 @@ from labeler.state.settings import Settings
 from labeler.state.tasks import TaskRunner
 from labeler.state.view_memory import restored_views
 from labeler.storage.locations import bundled_folder
+from labeler.storage.locks import LockHolder
 from labeler.storage.masks import read_mask
 from labeler.workflows import open_case
 from labeler.workflows.open_case import CaseOpener
@@ -210,3 +211,43 @@ def test_a_second_window_gets_the_case_read_only(bench, qtbot, tmp_path, qapp):
     finally:
         other.opener.close()
         other.ws.tasks.shutdown()
+
+
+def locked(root):
+    """Ids of the cases that are locked."""
+    return [path.name.split(".")[1] for path in (root / "masks" / "_labeling").glob(".*.lock")]
+
+
+def test_only_the_open_case_is_locked(bench, qtbot, tmp_path):
+    for case_id in ("A", "B"):
+        write_case(tmp_path, case_id)
+    bench.scan(tmp_path, qtbot)
+    for case_id in ("A", "B", "B"):
+        bench.open(case_id, qtbot)
+        assert locked(tmp_path) == [case_id]
+        assert bench.ws.session.read_only_reason is None
+    bench.opener.close()
+    assert locked(tmp_path) == []
+
+
+def test_an_opening_that_was_dropped_leaves_no_lock(bench, qtbot, tmp_path, monkeypatch):
+    for case_id in ("A", "B", "C"):
+        write_case(tmp_path, case_id)
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    take, is_taking, may_take = LockHolder.take, threading.Event(), threading.Event()
+
+    def slow_take(holder, path):
+        if path.name == ".B.lock":
+            is_taking.set()
+            assert may_take.wait(10)
+        return take(holder, path)
+
+    monkeypatch.setattr(LockHolder, "take", slow_take)
+    bench.opener.open("B")
+    assert is_taking.wait(10)
+    bench.open("C", qtbot)
+    may_take.set()
+    bench.opener.close()
+    bench.ws.tasks.shutdown()
+    assert locked(tmp_path) == []

@@ -6,13 +6,15 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from labeler.storage import locks
 from labeler.storage.errors import SaveError
-from labeler.storage.locks import CaseLock, LockedError, inspect
+from labeler.storage.locks import CaseLock, LockedError, LockHolder, inspect
 
 
 @pytest.fixture
@@ -112,3 +114,40 @@ def test_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(SaveError, match="could not be locked"):
         CaseLock.acquire(tmp_path / "file" / ".case.lock")
+
+
+def test_a_holder_takes_a_lock_and_gives_it_back(path):
+    holder = LockHolder()
+    assert holder.take(path) is None
+    assert inspect(path).is_gone is False
+    assert "has this case open" in LockHolder().take(path)
+    holder.give_back()
+    holder.give_back()
+    assert not path.exists()
+
+
+def test_a_holder_that_gave_back_takes_nothing(path):
+    holder = LockHolder()
+    holder.give_back()
+    assert holder.take(path) is None
+    assert not path.exists()
+
+
+def test_a_lock_that_is_given_back_while_it_is_taken_does_not_stay(path, monkeypatch):
+    acquire, has_begun, may_go_on = CaseLock.acquire, threading.Event(), threading.Event()
+
+    def slow_acquire(at):
+        has_begun.set()
+        assert may_go_on.wait(10)
+        return acquire(at)
+
+    monkeypatch.setattr(CaseLock, "acquire", slow_acquire)
+    holder = LockHolder()
+    with ThreadPoolExecutor(2) as pool:
+        taking = pool.submit(holder.take, path)
+        assert has_begun.wait(10)
+        giving = pool.submit(holder.give_back)
+        may_go_on.set()
+        assert taking.result() is None
+        giving.result()
+    assert not path.exists()
