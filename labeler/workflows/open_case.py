@@ -95,6 +95,7 @@ class CaseOpener(QObject):
         self._chosen_mask: str | None = None
         self.sidecar: LoadedSidecar | None = None
         self.current_id: str | None = None
+        ws.settings.changed.connect(self._settings_changed)
 
     @property
     def is_loading(self) -> bool:
@@ -279,6 +280,10 @@ class CaseOpener(QObject):
         for phase, volume in session.volumes.items():
             if phase in case.phases:
                 self._keep(case.id, (phase, _stamp(case.phases[phase]), volume))
+
+    def _settings_changed(self, section: str) -> None:
+        if section == "memory":
+            self._trim()
 
     def _trim(self) -> None:
         """Forget the longest unused cases until the budget holds."""

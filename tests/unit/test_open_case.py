@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -251,3 +253,17 @@ def test_an_opening_that_was_dropped_leaves_no_lock(bench, qtbot, tmp_path, monk
     bench.opener.close()
     bench.ws.tasks.shutdown()
     assert locked(tmp_path) == []
+
+
+def test_what_was_kept_is_freed_when_the_budget_shrinks(bench, qtbot, tmp_path):
+    for case_id in ("A", "B"):
+        write_case(tmp_path, case_id)
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    kept = weakref.ref(bench.ws.session.volumes["PV"])
+    bench.open("B", qtbot)
+    assert kept() is not None
+    bench.ws.settings.update("memory", prefetch_mb=0)
+    bench.ws.settings.save()
+    gc.collect()
+    assert kept() is None
