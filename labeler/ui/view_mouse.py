@@ -48,6 +48,7 @@ class ViewMouse:
         self._tool = self._tools["tool.navigate"]
         self._gesture: Gesture | None = None
         self._button = Qt.NoButton
+        self._dragged_to = QPointF()
         self._has_space = False
         self._wheel_units = 0
         #: Where the pointer is, in pixels of the view; ``None`` while it is elsewhere.
@@ -88,7 +89,7 @@ class ViewMouse:
         gesture = self._gesture_for(event)
         if gesture is None:
             return
-        self._gesture, self._button = gesture, event.button()
+        self._gesture, self._button, self._dragged_to = gesture, event.button(), pos
         if isinstance(gesture, Tool):
             gesture.begin(pos, erase=event.button() == Qt.RightButton)
         else:
@@ -96,17 +97,25 @@ class ViewMouse:
 
     def move(self, event: QMouseEvent) -> None:
         pos = self.hovered_at = QPointF(event.localPos())
+        if not event.buttons() & self._button:
+            self._finish()  # a dialog took the release away
         if self._gesture is not None:
+            self._dragged_to = pos
             self._gesture.move(pos)
         else:
             self._tool.hover(pos)
 
     def release(self, event: QMouseEvent) -> None:
-        if self._gesture is None or event.button() != self._button:
-            return
+        if self._gesture is not None and event.button() == self._button:
+            self._dragged_to = QPointF(event.localPos())
+            self._finish()
+
+    def _finish(self) -> None:
+        """End the drag, if there is one, where it came to."""
         gesture, self._gesture = self._gesture, None
         self._button = Qt.NoButton
-        gesture.release(QPointF(event.localPos()))
+        if gesture is not None:
+            gesture.release(self._dragged_to)
 
     def double_click(self, event: QMouseEvent) -> bool:
         """Second press of a double click; true when the view should maximize."""
@@ -116,8 +125,9 @@ class ViewMouse:
             return False
         if not self._tool.paints:
             return True
+        self._dragged_to = QPointF(event.localPos())
         self._gesture, self._button = self._tool, event.button()
-        self._tool.double_click(QPointF(event.localPos()))
+        self._tool.double_click(self._dragged_to)
         return False
 
     def leave(self) -> None:
@@ -163,8 +173,9 @@ class ViewMouse:
         return False
 
     def focus_lost(self) -> None:
-        """Keys are no longer heard, so none counts as held."""
+        """Keys and buttons are no longer heard, so none counts as held."""
         self._has_space = False
+        self._finish()
 
     def paint(self, painter: QPainter) -> None:
         """Draw what the tool previews."""

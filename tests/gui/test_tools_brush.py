@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PyQt5.QtCore import QEvent, QPointF, Qt
-from PyQt5.QtGui import QColor
+from PyQt5.QtGui import QColor, QFocusEvent
 from PyQt5.QtWidgets import QApplication
 
 from labeler.ui.view_tools import next_brush_mm
@@ -199,3 +199,19 @@ def test_the_outline_of_the_selected_region_goes_as_a_whole_when_a_stroke_begins
     world.ws.views.style_changed.emit("draft")
     assert view.grab().toImage() == picture
     release(view, QPointF(250, 200))
+
+
+@pytest.mark.parametrize("how", ["focus", "move"])
+def test_a_stroke_ends_when_a_dialog_takes_the_release(world, how):
+    session, view = world.session, world.view(2)
+    press(view, QPointF(100, 100))
+    move(view, QPointF(110, 100), buttons=Qt.LeftButton)
+    if how == "focus":
+        view.clearFocus()
+        QApplication.sendEvent(view, QFocusEvent(QEvent.FocusOut))
+    painted = session.masks["draft"].mask.array.copy()
+    move(view, QPointF(170, 160))
+    np.testing.assert_array_equal(session.masks["draft"].mask.array, painted)
+    assert session.history.undo_name.startswith("Brush")
+    session.undo()
+    assert not session.is_dirty
