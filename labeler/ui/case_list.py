@@ -297,9 +297,13 @@ class CaseList(QWidget):
         action = menu.addAction(f"Open {case.id}")
         action.triggered.connect(lambda checked=False: self.open_requested.emit(case.id))
         menu.addSeparator()
+        opened = self._ws.session.case
+        is_open = opened is not None and opened.id == case.id
         for status, text in STATUS_TEXTS.items():
             action = menu.addAction(dot_icon(STATUS_COLOURS[status]), f"Mark {text.lower()}")
-            action.setEnabled(status != case.status)
+            action.setEnabled(is_open and status != case.status)
+            if not is_open:
+                action.setToolTip("Open the case to change its status")
             action.triggered.connect(
                 lambda checked=False, status=status: self.status_requested.emit(case.id, status)
             )

@@ -120,6 +120,10 @@ def test_neighbours_are_those_of_the_shown_list(cases):
 
 
 def test_the_context_menu_sets_status_and_copies_the_folder(qtbot, cases):
+    menu = right_click_menu(cases.view, cases.table.index(1))
+    assert not any(a.isEnabled() for a in menu.actions() if a.text().startswith("Mark"))
+    menu.close()
+    cases._ws.session.begin(cases.table.case(1))
     with qtbot.waitSignal(cases.status_requested) as signal:
         choose(right_click_menu(cases.view, cases.table.index(1)), "Mark flagged")
     assert signal.args == ["b2", "flagged"]
