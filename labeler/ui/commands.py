@@ -60,7 +60,7 @@ class Commands(QObject):
     def _chosen_keys(self, command: Command, key: str | None) -> tuple[str, ...]:
         if key is None:
             return command.keys
-        if key and QKeySequence(key).isEmpty():
+        if key and not QKeySequence(key).toString():
             self.problems.append(f"keys.{command.id} = {key!r} is not a key and is ignored")
             return command.keys
         return (key,) if key else ()

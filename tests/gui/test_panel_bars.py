@@ -18,6 +18,7 @@ from PyQt5.QtWidgets import (
 from labeler.core.edits import Edit
 from labeler.core.mask import Box, Patch
 from labeler.state.selection import EditLimits
+from labeler.ui.commands import Commands
 from labeler.ui.enhancement_plot import EnhancementPlot
 from labeler.ui.label_picker import LabelPopup
 from labeler.ui.limits_popup import LimitsPopup
@@ -369,3 +370,14 @@ def test_without_a_region_the_panel_says_what_to_do(qtbot, region, ws, commands)
     with qtbot.waitSignal(commands.action("region.next").triggered):
         button = region._empty._button
         QTest.mouseClick(button, Qt.LeftButton, Qt.NoModifier, QPoint(5, 5))
+
+
+# --- keys
+
+
+def test_a_key_that_is_none_is_reported_and_the_standard_one_stays(qtbot):
+    commands = Commands({"case.next": "NotAKey+Q", "region.next": "Ctrl+J", "case.flag": ""})
+    assert commands.problems == ["keys.case.next = 'NotAKey+Q' is not a key and is ignored"]
+    keys = {name: commands.action(name).shortcut().toString() for name in
+            ("case.next", "region.next", "case.flag")}  # fmt: skip
+    assert keys == {"case.next": "Ctrl+PgDown", "region.next": "Ctrl+J", "case.flag": ""}
