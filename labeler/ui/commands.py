@@ -50,8 +50,15 @@ class Commands(QObject):
         """Give every action its key; unknown ids and unreadable keys are noted in ``problems``."""
         unknown = [name for name in keys if name not in self._actions]
         self.problems = [f"keys.{name} is unknown and ignored" for name in unknown]
-        for command in COMMANDS:
+        owners: dict[str, str] = {}  # Qt answers a key of two actions with neither
+        for command in sorted(COMMANDS, key=lambda command: command.id not in keys):
             chosen = self._chosen_keys(command, keys.get(command.id))
+            for key in [key for key in chosen if _plain(key) in owners]:
+                chosen = tuple(other for other in chosen if other != key)
+                if command.id in keys:
+                    owner = owners[_plain(key)]
+                    self.problems.append(f"keys.{command.id} = {key!r} is the key of {owner}")
+            owners.update({_plain(key): command.id for key in chosen})
             action = self._actions[command.id]
             action.setShortcuts([QKeySequence(key) for key in chosen])
             action.setToolTip(f"{command.tip}{_in_brackets(chosen)}")
@@ -60,7 +67,7 @@ class Commands(QObject):
     def _chosen_keys(self, command: Command, key: str | None) -> tuple[str, ...]:
         if key is None:
             return command.keys
-        if key and not QKeySequence(key).toString():
+        if key and not _plain(key):
             self.problems.append(f"keys.{command.id} = {key!r} is not a key and is ignored")
             return command.keys
         return (key,) if key else ()
@@ -80,6 +87,11 @@ class Commands(QObject):
                 )
             )
         return action
+
+
+def _plain(key: str) -> str:
+    """One spelling of a key; "" for what is none."""
+    return str(QKeySequence(key).toString())
 
 
 def _in_brackets(keys: tuple[str, ...]) -> str:

@@ -381,3 +381,11 @@ def test_a_key_that_is_none_is_reported_and_the_standard_one_stays(qtbot):
     keys = {name: commands.action(name).shortcut().toString() for name in
             ("case.next", "region.next", "case.flag")}  # fmt: skip
     assert keys == {"case.next": "Ctrl+PgDown", "region.next": "Ctrl+J", "case.flag": ""}
+
+
+def test_a_key_belongs_to_one_command_the_users_choice_first(qtbot):
+    commands = Commands({"region.next": "T", "region.previous": "t"})
+    assert commands.problems == ["keys.region.previous = 't' is the key of region.next"]
+    keys = [commands.action(f"region.{name}").shortcut().toString()
+            for name in ("next", "previous", "tick")]  # fmt: skip
+    assert keys == ["T", "", ""]
