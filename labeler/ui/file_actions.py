@@ -66,13 +66,17 @@ class FileActions(QObject):
         commands.bind("case.phases", self._phases)
         commands.bind("help.keys", self._keys)
         commands.bind("help.about", self._about)
+        worklist.reset.connect(self._remember_roots)
         ws.session.case_opened.connect(self._show_flag)
         ws.session.changed.connect(self._show_flag)
 
     def open_roots(self, roots: Roots) -> None:
         """Show the cases of some folders and remember these."""
-        remember_roots(self._ws.settings, roots)
         self._switcher.open_roots(roots)
+
+    def _remember_roots(self) -> None:
+        if self._worklist.roots is not None:
+            remember_roots(self._ws.settings, self._worklist.roots)
 
     def set_case_status(self, case_id: str, status: str) -> None:
         """Set the status of the open case, or say that another one has to be opened."""

@@ -40,10 +40,11 @@ def recent_roots(settings: Settings) -> list[Roots]:
 
 
 def _entry(roots: Roots) -> dict[str, Any]:
+    # absolute: the program may be started from another folder the next time
     return {
-        "images": str(roots.images),
-        "masks": "" if roots.masks is None else str(roots.masks),
-        "reports": [str(path) for path in roots.reports],
+        "images": str(roots.images.absolute()),
+        "masks": "" if roots.masks is None else str(roots.masks.absolute()),
+        "reports": [str(path.absolute()) for path in roots.reports],
         "layout": roots.layout or "",
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PyQt5.QtCore import Qt
 
 from labeler.workflows import open_case, save_case
+from labeler.workflows.open_folder import Roots
 from tests.cases_on_disk import write_case
 from tests.scenarios.painter import paint
 
@@ -76,6 +78,20 @@ def test_what_is_saved_late_is_no_news_of_the_next_case(user, cohort, halt):
     assert list(user.session.masks) == ["draft"]
     assert user.session.masks["draft"].file.path.parent.name == "LV-2"
     assert user.program.opener.sidecar.sidecar.case == "LV-2"
+
+
+def test_folders_are_remembered_when_they_are_opened_wherever_from(user, cohort, monkeypatch):
+    settings = user.program.ws.settings
+    monkeypatch.chdir(cohort)
+    user.program.open(Roots(Path("images"), Path("masks")))
+    user.wait(user.program.has_settled)
+    user.click_case("LV-1")
+    assert settings.data.folders.images == str(cohort / "images")
+    paint(user.program.ws, 1)
+    user.answer("Stay")
+    user.program.open(Roots(cohort / "elsewhere"))
+    assert settings.data.folders.images == str(cohort / "images")
+    user.session.undo()
 
 
 def test_nothing_is_painted_into_a_case_that_is_being_left(user, cohort, halt):
