@@ -44,9 +44,7 @@ def closed(
     inside: BoolArray, spacing_mm: Spacing, radius_mm: float, check: Check = never_stop
 ) -> BoolArray:
     """The shape with gaps narrower than twice the radius bridged."""
-    wide = grown(inside, spacing_mm, radius_mm, check)
-    # A voxel of the shape always stays: rounding of distances must not take one.
-    return shrunk(wide, spacing_mm, radius_mm, check) | inside
+    return shrunk(grown(inside, spacing_mm, radius_mm, check), spacing_mm, radius_mm, check)
 
 
 def hollowed(

@@ -121,6 +121,15 @@ def test_slices_that_are_too_far_apart_are_not_joined():
     assert fill_between(array, 1, Plane.AXIAL, (1, 1, 1)) == {}
 
 
+def test_a_part_that_goes_on_from_elsewhere_does_not_continue_another():
+    """A vessel comes in sideways above a lesion that ends: they are not joined."""
+    array = np.zeros((8, 20, 60), np.uint8)
+    array[0, 5:15, 5:15] = 1
+    for k in range(1, 8):
+        array[k, 5:15, 40 - 9 * k : 60 - 9 * k] = 1
+    assert fill_between(array, 1, Plane.AXIAL, (1, 1, 1)) == {}
+
+
 def test_what_has_drifted_too_far_is_something_else():
     array = np.zeros((6, 60, 60), np.uint8)
     array[0, 5:12, 5:12] = array[5, 45:52, 45:52] = 1

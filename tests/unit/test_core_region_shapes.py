@@ -101,6 +101,32 @@ def test_a_line_cuts_a_region_in_two(plane):
     assert abs(cut[:, axis] - middle).max() <= 4
 
 
+@pytest.mark.parametrize("slope", [1.0, -1.0, 0.7])
+def test_nothing_gets_through_a_slanting_line(slope):
+    array = np.zeros((5, 40, 40), np.uint8)
+    array[1:4, 5:35, 5:35] = 1
+    mask = make_mask(array, make_grid(array.shape, (1.0, 1.0, 1.0)))
+    region = regions_of(mask)[0]
+    line = mask.grid.to_ras([(0.0, 20 - 20 * slope, 2), (40.0, 20 + 20 * slope, 2)])
+    mask.apply(split_by_line(mask, region, Plane.AXIAL, line))
+    assert len(regions_of(mask)) == 2
+
+
+def test_crumbs_beside_a_cut_go_with_their_neighbours():
+    array = np.zeros((3, 40, 40), np.uint8)
+    array[1, 5:35, 5:35] = 1
+    array[1, 18, 35:38] = 1  # a spur of three voxels, cut off by the way of the line
+    mask = make_mask(array, make_grid(array.shape, (1.0, 1.0, 1.0)))
+    region = regions_of(mask)[0]
+    line = mask.grid.to_ras([(0.0, 25.0, 1), (35.0, 25.0, 1), (35.0, 10.0, 1)])
+    mask.apply(split_by_line(mask, region, Plane.AXIAL, line))
+    assert len(regions_of(mask)) == 2
+    spur = mask.grid.to_ras([(35.0, 10.0, 1), (35.0, 25.0, 1)])
+    mask = make_mask(array, mask.grid)
+    mask.apply(split_by_line(mask, region, Plane.AXIAL, spur))
+    assert len(regions_of(mask)) == 2, "unless the crumb is all that is cut off"
+
+
 def test_the_smaller_piece_may_get_another_label():
     mask = balls(*DUMBBELL)
     whole = mask.array.copy()

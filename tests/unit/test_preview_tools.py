@@ -186,8 +186,8 @@ def test_what_cannot_grow_is_refused(ws):
 
 def test_a_mask_that_moved_with_its_phase_grows_where_it_is_seen(ws):
     mask = put(ws, np.zeros(GRID.shape_kji))
-    shift_phase(ws, "PV", (8.0, 0.0, 0.0))
-    growing = RegionGrowing(ws, "PV", IN_LESION + np.array((8.0, 0.0, 0.0)))
+    shift_phase(ws, "PV", (25.0, 0.0, 0.0))
+    growing = RegionGrowing(ws, "PV", IN_LESION + np.array((25.0, 0.0, 0.0)))
     growing.preview(0, 60)
     growing.accept()
     assert np.array_equal(mask.array == LESION, sphere(GRID, (15, 0, 0), 10))
