@@ -32,6 +32,8 @@ def cli() -> None:
 )
 def phantom(out: Path, cases: int, seed: int, spacing_mm: float) -> None:
     """Write synthetic four-phase patients: images, masks and reports."""
+    if out.is_dir() and any(out.iterdir()):  # masks in it may have been worked on
+        raise click.ClickException(f"{out} is there already; name a new or an empty folder.")
     # loaded here: the phantom brings numba, which other commands do not need
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn

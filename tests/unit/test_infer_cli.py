@@ -50,6 +50,15 @@ def test_a_file_in_the_way_is_bad_input(tmp_path, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_cases_that_are_there_are_never_written_over(tmp_path, capsys):
+    mask = tmp_path / "masks" / "LV-0001" / "prediction.nii.gz"
+    mask.parent.mkdir(parents=True)
+    mask.write_bytes(b"a day's work")
+    assert run("phantom", "--out", tmp_path, "--cases", 1, "--spacing", 6) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert mask.read_bytes() == b"a day's work"
+
+
 def test_a_folder_that_cannot_be_made_is_a_failure(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert run("phantom", "--out", tmp_path / "file" / "out", "--cases", 1, "--spacing", 6) == 1
