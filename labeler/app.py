@@ -287,8 +287,8 @@ class Program(QObject):
     def _show_work(self, count: int) -> None:
         if self.worklist.is_scanning:
             self.status.show_progress("Looking for cases")
-        elif self.ws.session.case is not None and self.opener.is_loading:
-            self.status.show_progress(f"Reading {self.ws.session.case.id}")
+        elif self.opener.is_loading:
+            self.status.show_progress(f"Reading {self.opener.current_id}")
         else:
             self.status.hide_progress()
 

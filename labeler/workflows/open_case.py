@@ -99,8 +99,8 @@ class CaseOpener(QObject):
 
     @property
     def is_loading(self) -> bool:
-        """Whether a phase or mask of the open case is still on its way."""
-        return bool(self._waiting)
+        """Whether the case that was chosen, or a phase or mask of it, is still on its way."""
+        return bool(self._waiting) or self._ws.tasks.is_pending(("case", "start"))
 
     def open(self, case_id: str) -> None:
         """Show a case; what was on its way for another one is dropped."""

@@ -99,6 +99,7 @@ def test_nothing_is_painted_into_a_case_that_is_being_left(user, cohort, halt):
     user.click_case("LV-1")
     may_open = halt(open_case, "_start")
     user.click_case("LV-2", settle=False)
+    assert user.widget("loadingText").text() == "Reading LV-2"
     user.key(Qt.Key_3)
     center = user.program.ws.views.crosshair_ras.copy()
     user.drag(user.view(0), [center, center + np.array((4.0, 4.0, 0.0))])
