@@ -15,3 +15,5 @@ figure when it is not a time (memory, the longest stall)::
 Ours and the baseline run in turns, so that a busy machine slows both. Absolute times depend on
 the machine; the ratio of the medians is what counts.
 """
+
+import labeler  # noqa: F401 - before numpy, of which it sets how it gets memory

@@ -13,4 +13,11 @@ The package is a stack of layers, and each imports only what stands below it::
 The models live in the separate package ``inference``, which knows nothing of this one.
 """
 
+import os
+
 __version__ = "0.1.0"
+
+# numpy asks Linux for huge pages. For volumes of 150 MB, in memory that is in pieces, the system
+# then moves other pages together first: reading takes two to four times as long, and every thread
+# that touches new memory waits, the window's too. Set before numpy is imported.
+os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")

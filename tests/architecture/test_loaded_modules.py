@@ -57,3 +57,10 @@ def test_window_opens_without_what_starts_slowly():
     assert not modules & {"SimpleITK", "pydicom", "nibabel", "blosc2", "pyqtgraph", "rich"}
     # the compiler and what its kernels or brushes need: loaded when the window is there
     assert not modules & {"numba", "llvmlite", "scipy"}
+
+
+@pytest.mark.parametrize("first", ["labeler.core.volume", "labeler.storage.images", "labeler.cli"])
+def test_volumes_do_not_wait_for_huge_pages(first, monkeypatch):
+    monkeypatch.delenv("NUMPY_MADVISE_HUGEPAGE")  # set for this process by the same import
+    program = f"import {first}, numpy; print(numpy._core.multiarray._get_madvise_hugepage())"
+    assert loaded(program) == {"False"}
