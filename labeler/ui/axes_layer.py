@@ -74,6 +74,8 @@ class AxesLayer(QObject):
                 self._set(ref, None)
             find_axes(self._ws, ref, self._set)
         else:
+            # What is still being measured is not wanted any more.
+            self._ws.tasks.cancel((FIELD,))
             self._set(None, None)
 
     def _set(self, ref: RegionRef | None, found: RegionAxes | None) -> None:

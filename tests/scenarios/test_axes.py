@@ -74,6 +74,8 @@ def test_with_shift_they_stay_with_any_tool(opened):
     assert axes_of(user) is not None
     user.key(Qt.Key_E, Qt.ShiftModifier)
     assert axes_of(user) is None
+    settle(user)
+    assert axes_of(user) is None, "what was being measured must not come late"
 
 
 def test_an_end_is_dragged_undone_and_measured_again(opened):
