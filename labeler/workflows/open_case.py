@@ -6,6 +6,7 @@ previous case are read ahead within a memory budget, so that switching shows pix
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -88,6 +89,7 @@ class CaseOpener(QObject):
         self._cache = cache
         self._ahead: OrderedDict[str, _Ahead] = OrderedDict()
         self._waiting: set[tuple[str, str]] = set()
+        self._numbers = itertools.count()
         self._locks: list[LockHolder] = []  #: of the open case, and of what was to be opened since
         self._grids: dict[str, Grid | None] = {}
         #: Mask that was edited in the case before, and the one that was chosen here.
@@ -158,6 +160,7 @@ class CaseOpener(QObject):
     def _begin(self, start: _Start) -> None:
         session = self._ws.session
         self._keep_closed_case(session)
+        left = [*session.volumes.values(), *session.masks.values()]
         self._locks = self._locks[-1:]
         self.sidecar, self._grids = start.sidecar, start.grids
         case = start.case
@@ -169,6 +172,7 @@ class CaseOpener(QObject):
         session.labels = start.labels
         annotations = Annotations(start.sidecar.sidecar.annotations().as_dict())
         session.begin(case, annotations, read_only_reason)
+        self._let_go(left)
         sentences = [*start.sidecar.problems, *start.label_problems]
         if read_only_reason is not None:
             sentences.append(read_only_reason)
@@ -288,8 +292,15 @@ class CaseOpener(QObject):
     def _trim(self) -> None:
         """Forget the longest unused cases until the budget holds."""
         budget = self._ws.settings.data.memory.prefetch_mb * 2**20
+        dropped = []
         while self._ahead and sum(held.nbytes for held in self._ahead.values()) > budget:
-            self._ahead.popitem(last=False)
+            dropped.append(self._ahead.popitem(last=False))
+        self._let_go(dropped)
+
+    def _let_go(self, things: list[Any]) -> None:
+        """Free what nobody else holds, in the background: 600 MB take the system 20 ms."""
+        if things:
+            self._ws.tasks.submit("io", ("free", next(self._numbers)), _clear, things)
 
 
 def _reading_order(case: Case) -> list[str]:
@@ -334,6 +345,10 @@ def _read_phase(context: TaskContext, source: PhaseSource, cache: VolumeCache | 
 
 def _read_mask(context: TaskContext, path: Path, name: str) -> MaskFile:
     return read_mask(path, name, context)
+
+
+def _clear(context: TaskContext, things: list[Any]) -> None:
+    things.clear()
 
 
 def _fill_cache(

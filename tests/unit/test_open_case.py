@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 import weakref
 
@@ -255,15 +254,35 @@ def test_an_opening_that_was_dropped_leaves_no_lock(bench, qtbot, tmp_path, monk
     assert locked(tmp_path) == []
 
 
+def freed_in(thing, threads):
+    """Note in which thread a thing is freed."""
+    return weakref.ref(thing, lambda _: threads.append(threading.current_thread()))
+
+
 def test_what_was_kept_is_freed_when_the_budget_shrinks(bench, qtbot, tmp_path):
     for case_id in ("A", "B"):
         write_case(tmp_path, case_id)
     bench.scan(tmp_path, qtbot)
     bench.open("A", qtbot)
-    kept = weakref.ref(bench.ws.session.volumes["PV"])
+    threads = []
+    kept = freed_in(bench.ws.session.volumes["PV"].array, threads)
     bench.open("B", qtbot)
     assert kept() is not None
     bench.ws.settings.update("memory", prefetch_mb=0)
     bench.ws.settings.save()
-    gc.collect()
-    assert kept() is None
+    qtbot.waitUntil(lambda: kept() is None)
+    assert threading.main_thread() not in threads
+
+
+def test_a_case_that_is_left_is_freed_in_the_background(bench, qtbot, tmp_path):
+    for case_id in ("A", "B"):
+        write_case(tmp_path, case_id)
+    bench.ws.settings.data.memory.prefetch_mb = 0
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    threads, session = [], bench.ws.session
+    left = [freed_in(session.volumes["PV"].array, threads)]
+    left.append(freed_in(session.masks["draft"].mask, threads))
+    bench.open("B", qtbot)
+    qtbot.waitUntil(lambda: not any(ref() for ref in left))
+    assert threading.main_thread() not in threads
