@@ -106,8 +106,9 @@ def controls(widget: QWidget) -> list[QWidget]:
             continue
         if child.objectName().startswith("qt_") or type(child).__name__ in ("QHeaderView",):
             continue
+        # by Qt's own name: Python sees private classes as the public ones they derive from
         if isinstance(parts_of, (QAbstractSpinBox, QComboBox, QLineEdit)) or (
-            type(parts_of).__name__
+            parts_of.metaObject().className()
             in ("QKeySequenceEdit", "QTabBar", "QComboBoxPrivateContainer", "QTabWidget")
         ):
             continue
