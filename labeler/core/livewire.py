@@ -19,13 +19,13 @@ from labeler.core._jit import Array, kernel
 from labeler.core.geometry import FloatArray
 
 #: Noise that is smoothed away before edges are looked for, standard deviation in voxels.
-SIGMA = 1.0
+SIGMA = 1.5
 
 #: A step along a perfect edge and one where there is no edge; a diagonal one costs 1.4 as much.
-EDGE_COST, FLAT_COST = 3, 60
+EDGE_COST, FLAT_COST = 12, 60
 
 #: Edges this strong, as percentile of the slice's gradients, are as good as any.
-STRONG_PERCENTILE = 98.0
+STRONG_PERCENTILE = 96.0
 
 #: Voxels on every side of the anchor that ways may take.
 REACH = 256

@@ -128,11 +128,34 @@ def test_later_strokes_count_and_the_rim_is_outside():
     assert scribbles.marks() is None, "there is no region yet"
     scribbles.add(Box((9, 29, 33), (10, 31, 36)), np.ones((1, 2, 3), bool), True)
     box, marks = scribbles.marks()
-    assert box == Box((0, 19, 20), (20, 41, 46))
-    at = marks[9, 30 - 19, 30 - 20 : 36 - 20]
+    assert box == Box((0, 19, 23), (20, 41, 46))
+    at = marks[9, 30 - 19, 30 - 23 : 36 - 23]
     assert at.tolist() == [OUTSIDE] * 3 + [INSIDE] * 3
     assert (marks[:, 0] == OUTSIDE).all()
     assert (marks[1:-1, 1:-1, 1:-1] > 0).sum() == 3 + 6
+
+
+def test_scribbles_far_outside_are_in_the_box_too():
+    grid = make_grid((20, 60, 90), (1.0, 1.0, 1.0))
+    scribbles = Scribbles(grid)
+    scribbles.add(Box((9, 30, 30), (10, 31, 34)), np.ones((1, 1, 4), bool), True)
+    scribbles.add(Box((9, 30, 70), (10, 31, 72)), np.ones((1, 1, 2), bool), False)
+    box, marks = scribbles.marks()
+    assert (box.lo_kji, box.hi_kji) == ((0, 9, 9), (20, 52, 72))
+    assert (marks[9, 30 - 9, 70 - 9 : 72 - 9] == OUTSIDE).all()
+
+
+def test_a_large_box_is_worked_on_in_blocks(monkeypatch):
+    grid, phase, inside = lesion(60, 12, 12)
+    found = scribbled(grid, 12).marks()
+    fine = walked_region(grid, phase, *found).inside
+    monkeypatch.setattr("labeler.core.scribbles.FINE_VOXELS", 1000)
+    coarse = walked_region(grid, phase, *found).inside
+    assert 2 * (fine & coarse).sum() / (fine.sum() + coarse.sum()) > 0.93
+    truth = inside[found[0].slices]
+    assert 2 * (truth & coarse).sum() / (truth.sum() + coarse.sum()) > 0.9
+    assert coarse[found[1] == INSIDE].all()
+    assert not coarse[found[1] == OUTSIDE].any()
 
 
 def test_scribbles_all_over_the_place_are_refused():
