@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PyQt5.QtCore import Qt, QTimer
+from PyQt5.QtCore import QEvent, Qt, QTimer
 from PyQt5.QtGui import QTextDocument
 from PyQt5.QtTest import QTest
 from PyQt5.QtWidgets import QApplication, QLabel, QPushButton, QWidget
@@ -111,7 +111,9 @@ def start(qtbot, qapp):
     programs: list[Program] = []
 
     def begin() -> User:
-        style.apply_style(qapp)
+        if not qapp.styleSheet():
+            # As the program does, once: Qt does not survive a change of style under dying windows.
+            style.apply_style(qapp)
         program = Program()
         programs.append(program)
         program.window.resize(1366, 768)
@@ -154,6 +156,7 @@ def stop(program: Program) -> None:
     program.window.deleteLater()
     program.deleteLater()
     QApplication.processEvents()
+    QApplication.sendPostedEvents(None, QEvent.DeferredDelete)
 
 
 @pytest.fixture
