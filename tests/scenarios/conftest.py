@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PyQt5 import sip
 from PyQt5.QtCore import QEvent, Qt, QTimer
 from PyQt5.QtGui import QTextDocument
 from PyQt5.QtTest import QTest
@@ -150,7 +151,9 @@ class DialogWatch(QTimer):
 
 
 def stop(program: Program) -> None:
-    """End a program as the closing of its window does, without a question."""
+    """End a program as the closing of its window does, without a question; once is enough."""
+    if sip.isdeleted(program):
+        return
     program.close()
     program.window.close()
     program.window.deleteLater()
