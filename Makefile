@@ -69,9 +69,11 @@ lock: ## resolve the two locks anew from pyproject.toml (on the oldest Python su
 	rm -rf build/lock
 	python3.11 -m venv build/lock
 	build/lock/bin/python -m pip install --quiet pip-tools
-	$(PIP_COMPILE) --upgrade --extra test --output-file requirements.lock
-	$(PIP_COMPILE) --upgrade --extra bench --constraint requirements.lock \
+	$(PIP_COMPILE) --upgrade --extra test --extra models --output-file requirements.lock
+	$(PIP_COMPILE) --upgrade --extra bench --extra models --constraint requirements.lock \
 		--output-file requirements-bench.lock
+	@# a local build (+cpu) is for this machine only: the lock names the release
+	sed -i 's/^torch==\([0-9.]*\)+.*/torch==\1/' requirements.lock requirements-bench.lock
 
 clean: ## remove what was made here, but neither environments nor out/
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -9,7 +9,7 @@ refuse what breaks these rules, so that nobody downstream has to check again.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
@@ -181,6 +181,48 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
+class Finding:
+    """What a model says about one region of its mask.
+
+    Parameters
+    ----------
+    label : int
+        Label of the region in the result's mask.
+    anchor_ras : tuple of three floats
+        RAS mm of a voxel of the region: the region is the component that holds it.
+    confidence : float
+        0 to 1, in the label.
+    opinions : mapping of str to mapping of str to float
+        By the name of a stage, the probability it gave to each label name.
+    measures : mapping of str to number, str, bool or None
+        Named results of the region.
+    flags : tuple of str
+        Doubts in words, empty when there are none.
+
+    Raises
+    ------
+    ValueError
+        An anchor that is not finite or a confidence outside 0 to 1.
+    """
+
+    label: int
+    anchor_ras: tuple[float, float, float]
+    confidence: float
+    opinions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.anchor_ras) != 3 or not all(map(math.isfinite, self.anchor_ras)):
+            raise ValueError(f"a finding of label {self.label} needs three finite coordinates")
+        if not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"a finding's confidence must be between 0 and 1: {self.confidence}")
+        opinions = {k: MappingProxyType(dict(v)) for k, v in self.opinions.items()}
+        object.__setattr__(self, "opinions", MappingProxyType(opinions))
+        object.__setattr__(self, "measures", MappingProxyType(dict(self.measures)))
+
+
+@dataclass(frozen=True, eq=False)
 class Result:
     """What a model answers: any of mask, landmarks and measures, and a sentence or more.
 
@@ -194,6 +236,10 @@ class Result:
         Named results.
     report : str
         What a reader should know, in plain words.
+    findings : tuple of Finding
+        About regions of the mask, in no order.
+    warnings : tuple of str
+        Why the whole result is doubtful, a sentence each; empty when it is not.
 
     Raises
     ------
@@ -205,9 +251,108 @@ class Result:
     landmarks: tuple[Landmark, ...] | None = None
     measures: Mapping[str, Measure] | None = None
     report: str = ""
+    findings: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.mask is None and self.landmarks is None and self.measures is None:
             raise ValueError("a result needs a mask, landmarks or measures")
         if self.measures is not None:
             object.__setattr__(self, "measures", MappingProxyType(dict(self.measures)))
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a model that a user may set.
+
+    Parameters
+    ----------
+    name : str
+        Key in :attr:`Request.params`.
+    default : str, int, float or bool
+        Its type is the type of the parameter.
+    description : str
+        One sentence.
+    choices : tuple
+        The values allowed, empty when any will do.
+    """
+
+    name: str
+    default: ParamValue
+    description: str
+    choices: tuple[ParamValue, ...] = ()
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model is, what it needs and what it may be used for.
+
+    Parameters
+    ----------
+    id : str
+        Name on the command line and in provenance: lower case, no spaces.
+    family : str
+        ``liver``, ``vertebra``, ``bmd`` or ``external``.
+    title, version, licence : str
+        For people.
+    intended_use : str
+        One or two sentences, shown wherever a result is.
+    phases : tuple of str
+        Phases the model can use, best first.
+    needs : tuple of str
+        Phases it cannot do without. When empty, any one of `phases` is enough.
+    labels : mapping of int to str
+        Label values of the mask and their names; empty for models without a mask.
+    parameters : tuple of Parameter
+    demonstration : bool
+        Trained on synthetic data, never for clinical use.
+    weights : str
+        SHA-256 of the weights in hexadecimal, empty for a model that has none.
+    """
+
+    id: str
+    family: str
+    title: str
+    version: str
+    licence: str
+    intended_use: str
+    phases: tuple[str, ...] = PHASES
+    needs: tuple[str, ...] = ()
+    labels: Mapping[int, str] = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
+    demonstration: bool = False
+    weights: str = ""
+
+    def usable(self, available: Iterable[str]) -> tuple[str, ...]:
+        """Return the phases of a case that the model would use, best first."""
+        there = set(available)
+        return tuple(phase for phase in self.phases if phase in there)
+
+    def refusal(self, available: Iterable[str]) -> str | None:
+        """Say why the model cannot run on a case with these phases; None when it can."""
+        there = set(available)
+        missing = [phase for phase in self.needs if phase not in there]
+        if missing:
+            return f"{self.title} needs the phase {' and '.join(missing)}, which this case lacks"
+        if not self.usable(there):
+            return f"{self.title} needs one of the phases {', '.join(self.phases)}"
+        return None
+
+
+class Model(Protocol):
+    """A model that is loaded and ready."""
+
+    @property
+    def card(self) -> Card:
+        """What the model is."""
+
+    def predict(self, request: Request, context: Context) -> Result:
+        """Return what the model finds. The mask is on the grid of one of the images.
+
+        Raises
+        ------
+        ValueError
+            The request cannot be answered, in a sentence for the user.
+        Cancelled
+            From `context`, at the latest after one patch.
+        """
