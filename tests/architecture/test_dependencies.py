@@ -53,7 +53,7 @@ def test_window_imports_what_is_declared():
 
 
 def test_models_import_what_is_declared():
-    assert imported("inference") - declared("service", "training", "interop") == set()
+    assert imported("inference") - declared("service", "models", "interop") == set()
 
 
 def test_tests_and_benchmarks_import_what_is_declared():
