@@ -9,29 +9,35 @@ request's content in the newer one.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import sys
 import threading
+import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from PyQt5.QtCore import QObject, Qt, pyqtSignal
 
+from labeler.state.lanes import Lane
+
 log = logging.getLogger(__name__)
 
-Lane = Literal["io", "compute", "journal"]
+LaneName = Literal["io", "compute", "journal", "lock"]
 
 #: Threads per lane: four phases read at once; region work leaves a core to the window; what goes
-#: to the journal stays in order.
-LANE_THREADS: dict[Lane, int] = {"io": 4, "compute": 2, "journal": 1}
+#: to the journal stays in order, and so do locks, which a dead drive may hold up.
+LANE_THREADS: dict[LaneName, int] = {"io": 4, "compute": 2, "journal": 1, "lock": 1}
 
 #: How much the threads of these lanes stand back (Unix niceness): six of them on two cores would
 #: make the window wait its turn, at every event, for tens of milliseconds.
-LANE_NICENESS: dict[Lane, int] = {"io": 5, "compute": 2, "journal": 0}
+LANE_NICENESS: dict[LaneName, int] = {"io": 5, "compute": 2, "journal": 0, "lock": 0}
+
+#: Lanes whose tasks are finished when the program ends; those of the others are dropped.
+LANES_TO_FINISH: tuple[LaneName, ...] = ("journal", "lock")
+
+#: How long the end of the program waits for them, and then for tasks that were told to stop.
+FINISH_S, STOP_S = 10.0, 5.0
 
 
 class Cancelled(Exception):
@@ -94,9 +100,7 @@ class TaskRunner(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._lanes = {
-            lane: ThreadPoolExecutor(
-                threads, f"labeler-{lane}", _stand_back, (LANE_NICENESS[lane],)
-            )
+            lane: Lane(f"labeler-{lane}", threads, LANE_NICENESS[lane])
             for lane, threads in LANE_THREADS.items()
         }
         self._tasks: dict[Hashable, _Task] = {}
@@ -105,7 +109,7 @@ class TaskRunner(QObject):
 
     def submit(
         self,
-        lane: Lane,
+        lane: LaneName,
         key: Hashable,
         function: Callable[..., Any],
         *args: Any,
@@ -129,7 +133,7 @@ class TaskRunner(QObject):
         )
         task.context._on_part = lambda part: self._send(lambda: self._receive(task, part))
         self._tasks[key] = task
-        self._lanes[lane].submit(self._run, task, function, args)
+        self._lanes[lane].submit(partial(self._run, task, function, args))
         self.count_changed.emit(len(self._tasks))
 
     def cancel(self, key: Hashable) -> None:
@@ -156,13 +160,22 @@ class TaskRunner(QObject):
     def pending_count(self) -> int:
         return len(self._tasks)
 
-    def shutdown(self) -> None:
-        """Cancel everything but the journal's writes and wait for the threads to end."""
+    def shutdown(self, finish_s: float = FINISH_S, stop_s: float = STOP_S) -> bool:
+        """End the threads; whether all of them did.
+
+        Writes of the journal and locks are finished, everything else is cancelled. A drive that
+        does not answer is waited for at most ``finish_s`` and then ``stop_s``: what its threads
+        still hold up is left to the end of the process, which does not wait for them.
+        """
         self._is_down = True
-        self._lanes["journal"].shutdown(wait=True)
+        lasting = [self._lanes[lane] for lane in LANES_TO_FINISH]
+        others = [lane for lane in self._lanes.values() if lane not in lasting]
+        ended = _end(lasting, finish_s)
         self.cancel_where(lambda key: True)
-        for lane in self._lanes.values():
-            lane.shutdown(wait=True, cancel_futures=True)
+        ended = _end(others, stop_s) and ended
+        if not ended:
+            log.warning("background work that does not end was left behind")
+        return ended
 
     def _run(self, task: _Task, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         try:
@@ -208,10 +221,8 @@ class TaskRunner(QObject):
             self.failed.emit(error)
 
 
-def _stand_back(niceness: int) -> None:
-    """Let the other threads of the process go first; where threads have a niceness, on Linux."""
-    if sys.platform == "linux" and niceness:
-        thread = threading.get_native_id()
-        with contextlib.suppress(OSError):
-            own = os.getpriority(os.PRIO_PROCESS, thread)
-            os.setpriority(os.PRIO_PROCESS, thread, min(19, own + niceness))
+def _end(lanes: list[Lane], patience_s: float) -> bool:
+    until_s = time.monotonic() + patience_s
+    for lane in lanes:
+        lane.close()
+    return all([lane.join(until_s) for lane in lanes])

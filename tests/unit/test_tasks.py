@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
+import time
 from functools import partial
 
 import pytest
@@ -144,3 +146,45 @@ def test_background_threads_let_the_window_go_first(tasks, qtbot):
     assert found["journal"] == own
     assert found["io"] == min(19, own + 5)
     assert found["compute"] == min(19, own + 2)
+
+
+def test_shutdown_leaves_a_thread_behind_that_does_not_end(qapp, caplog):
+    tasks, started, drive_answers = TaskRunner(), threading.Event(), threading.Event()
+
+    def read_from_a_dead_drive(context):
+        started.set()
+        assert drive_answers.wait(60)
+
+    tasks.submit("io", "dead", read_from_a_dead_drive)
+    assert started.wait(10)
+    began_s = time.monotonic()
+    assert not tasks.shutdown(finish_s=0.05, stop_s=0.05)
+    assert time.monotonic() - began_s < 10
+    assert "left behind" in caplog.text
+    (left,) = [t for t in threading.enumerate() if t.name.startswith("labeler-io")]
+    assert left.daemon, "the process would wait for it"
+    drive_answers.set()
+
+
+def test_shutdown_finishes_the_journal_and_the_locks_first(qapp):
+    tasks, done = TaskRunner(), []
+    for number in range(50):
+        tasks.submit("journal", ("journal", number), lambda context, n=number: done.append(n))
+    tasks.submit("lock", "lock", lambda context: done.append("lock"))
+    assert tasks.shutdown()
+    assert [entry for entry in done if entry != "lock"] == list(range(50))
+    assert "lock" in done
+
+
+def test_a_process_ends_while_its_drive_does_not_answer():
+    code = (
+        "import threading\n"
+        "from PyQt5.QtCore import QCoreApplication\n"
+        "from labeler.state.tasks import TaskRunner\n"
+        "app, tasks, began = QCoreApplication([]), TaskRunner(), threading.Event()\n"
+        "tasks.submit('io', 'a', lambda context: (began.set(), threading.Event().wait()))\n"
+        "assert began.wait(10)\n"
+        "tasks.shutdown(0.05, 0.05)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], timeout=60, check=False)
+    assert done.returncode == 0
