@@ -225,4 +225,4 @@ def _end(lanes: list[Lane], patience_s: float) -> bool:
     until_s = time.monotonic() + patience_s
     for lane in lanes:
         lane.close()
-    return all([lane.join(until_s) for lane in lanes])
+    return all(lane.join(until_s) for lane in lanes)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import getpass
 import json
 import os
 import secrets
 import socket
 import threading
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +27,8 @@ from labeler.storage.errors import SaveError
 _MAX_BYTES = 4096
 #: Difference between two readings of the time at which one process was started.
 _SAME_START_S = 2.0
+#: How often the folder of a lock may vanish before that is an error.
+_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,16 @@ class LockedError(Exception):
 
 
 class CaseLock:
-    """A lock that this process holds; made by :meth:`acquire`."""
+    """A lock that this process holds; made by :meth:`acquire`.
 
-    def __init__(self, path: Path, owner: LockOwner) -> None:
+    Folders that were made for the lock file go with it unless something else is in them by then:
+    looking at a case leaves nothing behind.
+    """
+
+    def __init__(self, path: Path, owner: LockOwner, made: tuple[Path, ...] = ()) -> None:
         self.path = path
         self.owner = owner
+        self._made = made
 
     @staticmethod
     def acquire(path: Path, *, take_over: bool = False) -> CaseLock:
@@ -90,7 +99,7 @@ class CaseLock:
         Parameters
         ----------
         path
-            The lock file; its folder is created when missing.
+            The lock file; its folder is made when missing.
         take_over
             Take it from whoever holds it. For a person to decide: on another machine nobody can
             tell whether the program still runs.
@@ -103,8 +112,9 @@ class CaseLock:
             When the lock file cannot be written.
         """
         owner = _this_process()
+        made: tuple[Path, ...] = ()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            made = _missing_folders(path.parent)
             while not _create(path, owner):
                 seen = _read(path)
                 held_by = inspect(path)
@@ -112,14 +122,17 @@ class CaseLock:
                     raise LockedError(held_by)
                 _remove(path, seen)
         except OSError as error:
+            _remove_empty(made)
             raise SaveError(f"The case could not be locked: {reason(error)}.") from error
-        return CaseLock(path, owner)
+        return CaseLock(path, owner, made)
 
     def release(self) -> None:
         """Give the lock back; harmless when somebody took it over."""
         if _read(self.path) == self.owner:
             with contextlib.suppress(OSError):
                 self.path.unlink()
+            # Also the folder that another lock made, which went before this one.
+            _remove_empty((self.path.parent, *self._made))
 
 
 class LockHolder:
@@ -191,8 +204,29 @@ def _user_name() -> str:
         return "somebody"
 
 
+def _missing_folders(folder: Path) -> tuple[Path, ...]:
+    """Folders on the way to ``folder`` that are not there, the deepest first."""
+    return tuple(place for place in (folder, *folder.parents) if not place.exists())
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders, the deepest first, up to one that is not empty."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError):
+                folder.rmdir()
+
+
 def _create(path: Path, owner: LockOwner) -> bool:
     """Create the lock file whole, or not at all when there is one."""
+    for _ in range(_TRIES):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # its last user has just removed the folder
+            return _create_in_folder(path, owner)
+    raise FileNotFoundError(errno.ENOENT, "the folder is removed again and again")
+
+
+def _create_in_folder(path: Path, owner: LockOwner) -> bool:
     with temporary_name(path.parent) as temporary:
         temporary.write_text(json.dumps(asdict(owner)), encoding="utf-8")
         try:

@@ -39,11 +39,15 @@ from labeler.workflows.workspace import Workspace
 log = logging.getLogger(__name__)
 
 
+#: Changes when a file does: path, key, time and size; ``None`` when it is not there.
+_Stamp = tuple[Path, str, int, int] | None
+
+
 @dataclass
 class _Ahead:
     """What has been read of one case before it was asked for."""
 
-    volumes: dict[str, tuple[object, Volume]] = field(default_factory=dict)
+    volumes: dict[str, tuple[_Stamp, Volume]] = field(default_factory=dict)
     nbytes: int = 0
 
 
@@ -55,6 +59,7 @@ class _Start:
     sidecar: LoadedSidecar
     read_only_reason: str | None
     grids: dict[str, Grid | None]
+    stamps: dict[str, _Stamp]
     labels: LabelTable
     label_problems: tuple[str, ...]
 
@@ -92,6 +97,7 @@ class CaseOpener(QObject):
         self._numbers = itertools.count()
         self._locks: list[LockHolder] = []  #: of the open case, and of what was to be opened since
         self._grids: dict[str, Grid | None] = {}
+        self._stamps: dict[str, _Stamp] = {}  #: of the open case's phases, as they were read
         #: Mask that was edited in the case before, and the one that was chosen here.
         self._usual_mask: str | None = None
         self._chosen_mask: str | None = None
@@ -126,9 +132,8 @@ class CaseOpener(QObject):
     def close(self) -> None:
         """Close the open case and free its lock."""
         self._drop_tasks()
-        for lock in self._locks:
-            lock.give_back()
-        self._locks.clear()
+        if self._locks:  # not here: the drive may not answer; the next opening waits for it
+            self._ws.tasks.submit("lock", ("lock", next(self._numbers)), _unlock, [*self._locks])
         self.current_id = None
         if self._ws.session.case is not None:
             self._ws.session.begin(None)
@@ -162,7 +167,7 @@ class CaseOpener(QObject):
         self._keep_closed_case(session)
         left = [*session.volumes.values(), *session.masks.values()]
         self._locks = self._locks[-1:]
-        self.sidecar, self._grids = start.sidecar, start.grids
+        self.sidecar, self._grids, self._stamps = start.sidecar, start.grids, start.stamps
         case = start.case
         read_only_reason = start.read_only_reason
         self._worklist.update_case(case)
@@ -184,12 +189,11 @@ class CaseOpener(QObject):
         if not self._waiting:
             self._all_loaded()
         for phase in _reading_order(case):
-            source = case.phases[phase]
             held = ahead.volumes.get(phase)
-            if held is not None and held[0] == _stamp(source):
+            if held is not None and held[0] == start.stamps[phase]:
                 self._phase_read(phase, held[1])
             else:
-                self._submit("phase", phase, _read_phase, source, self._cache)
+                self._submit("phase", phase, _read_phase, case.phases[phase], self._cache)
         for mask in case.masks:
             self._submit("mask", mask.name, _read_mask, mask.path, mask.name)
 
@@ -268,7 +272,7 @@ class CaseOpener(QObject):
                 failed=lambda error: log.info("not read ahead: %s", error),
             )  # fmt: skip
 
-    def _keep(self, case_id: str, part: tuple[str, object, Volume]) -> None:
+    def _keep(self, case_id: str, part: tuple[str, _Stamp, Volume]) -> None:
         phase, stamp, volume = part
         held = self._ahead.setdefault(case_id, _Ahead())
         held.volumes[phase] = (stamp, volume)
@@ -282,8 +286,7 @@ class CaseOpener(QObject):
         if case is None or not self._ws.settings.data.memory.prefetch_mb:
             return
         for phase, volume in session.volumes.items():
-            if phase in case.phases:
-                self._keep(case.id, (phase, _stamp(case.phases[phase]), volume))
+            self._keep(case.id, (phase, self._stamps.get(phase), volume))
 
     def _settings_changed(self, section: str) -> None:
         if section == "memory":
@@ -307,8 +310,7 @@ def _reading_order(case: Case) -> list[str]:
     return sorted(case.phases, key=lambda p: PHASES.index(p) if p in PHASES else len(PHASES))
 
 
-def _stamp(source: PhaseSource) -> object:
-    """Changes when the file does, so that pixels read ahead are never stale."""
+def _stamp(source: PhaseSource) -> _Stamp:
     try:
         status = source.path.stat()
     except OSError:
@@ -328,8 +330,9 @@ def _start(
     reason = reason or lock.take(lock_path)
     sidecar = load_sidecar(case.mask_root, case.id)
     labels, label_problems = load_label_table(case.mask_root)
+    stamps = {phase: _stamp(source) for phase, source in known.phases.items()}
     grids = {phase: _grid(source) for phase, source in known.phases.items()}
-    return _Start(known, sidecar, reason, grids, labels, tuple(label_problems))
+    return _Start(known, sidecar, reason, grids, stamps, labels, tuple(label_problems))
 
 
 def _grid(source: PhaseSource) -> Grid | None:
@@ -345,6 +348,11 @@ def _read_phase(context: TaskContext, source: PhaseSource, cache: VolumeCache | 
 
 def _read_mask(context: TaskContext, path: Path, name: str) -> MaskFile:
     return read_mask(path, name, context)
+
+
+def _unlock(context: TaskContext, locks: list[LockHolder]) -> None:
+    for lock in locks:
+        lock.give_back()
 
 
 def _clear(context: TaskContext, things: list[Any]) -> None:

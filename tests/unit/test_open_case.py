@@ -206,6 +206,7 @@ def test_a_second_window_gets_the_case_read_only(bench, qtbot, tmp_path, qapp):
         other.open("A", qtbot)
         assert other.ws.session.read_only_reason
         bench.opener.close()
+        qtbot.waitUntil(lambda: not bench.ws.tasks.pending_count)
         other.opener.close()
         other.open("A", qtbot)
         assert other.ws.session.read_only_reason is None
@@ -228,7 +229,38 @@ def test_only_the_open_case_is_locked(bench, qtbot, tmp_path):
         assert locked(tmp_path) == [case_id]
         assert bench.ws.session.read_only_reason is None
     bench.opener.close()
-    assert locked(tmp_path) == []
+    bench.open("B", qtbot)
+    assert bench.ws.session.read_only_reason is None, "its own former lock is in nobody's way"
+    bench.opener.close()
+    qtbot.waitUntil(lambda: locked(tmp_path) == [])
+
+
+def test_looking_at_a_case_leaves_nothing_behind(bench, qtbot, tmp_path):
+    write_case(tmp_path, "A")
+    before = sorted(tmp_path.rglob("*"))
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    bench.opener.close()
+    qtbot.waitUntil(lambda: not bench.ws.tasks.pending_count)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_drive_that_does_not_answer_holds_up_no_closing(bench, qtbot, tmp_path, monkeypatch):
+    write_case(tmp_path, "A")
+    bench.scan(tmp_path, qtbot)
+    bench.open("A", qtbot)
+    give_back, drive_answers = LockHolder.give_back, threading.Event()
+
+    def slow_give_back(holder):
+        assert drive_answers.wait(30)
+        give_back(holder)
+
+    monkeypatch.setattr(LockHolder, "give_back", slow_give_back)
+    bench.opener.close()
+    assert bench.ws.session.case is None
+    assert locked(tmp_path) == ["A"]
+    drive_answers.set()
+    qtbot.waitUntil(lambda: locked(tmp_path) == [])
 
 
 def test_an_opening_that_was_dropped_leaves_no_lock(bench, qtbot, tmp_path, monkeypatch):

@@ -37,7 +37,42 @@ def test_one_holder_at_a_time(path):
     lock.release()
     assert inspect(path) is None
     CaseLock.acquire(path).release()
-    assert list(path.parent.iterdir()) == []
+    assert not path.parent.exists()
+
+
+def test_folders_that_were_made_for_a_lock_go_with_it(tmp_path):
+    path = tmp_path / "masks" / "_labeling" / ".case.lock"
+    first, second = CaseLock.acquire(path), CaseLock.acquire(path.with_name(".other.lock"))
+    first.release()
+    assert path.parent.exists()
+    second.release()
+    assert not path.parent.exists()
+    (tmp_path / "masks").mkdir(exist_ok=True)
+    lock = CaseLock.acquire(path)
+    path.with_name("case.json").write_text("{}")
+    lock.release()
+    assert [entry.name for entry in path.parent.iterdir()] == ["case.json"]
+
+
+def test_a_folder_that_was_there_stays(tmp_path):
+    (tmp_path / "masks").mkdir()
+    CaseLock.acquire(tmp_path / "masks" / "_labeling" / ".case.lock").release()
+    assert list((tmp_path / "masks").iterdir()) == []
+
+
+def test_a_folder_that_vanishes_while_a_lock_is_taken_is_made_again(path, monkeypatch):
+    create, times = locks._create_in_folder, []
+
+    def late(at, owner):
+        times.append(at)
+        if len(times) < 3:
+            at.parent.rmdir()
+        return create(at, owner)
+
+    monkeypatch.setattr(locks, "_create_in_folder", late)
+    lock = CaseLock.acquire(path)
+    assert inspect(path) == lock.owner
+    assert len(times) == 3
 
 
 def test_lock_of_a_process_that_has_ended_is_given_away(path):
@@ -107,7 +142,7 @@ def test_without_hard_links(path, monkeypatch):
     with pytest.raises(LockedError):
         CaseLock.acquire(path)
     lock.release()
-    assert list(path.parent.iterdir()) == []
+    assert not path.exists()
 
 
 def test_folder_that_cannot_be_written(tmp_path):
