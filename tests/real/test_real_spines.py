@@ -1,0 +1,74 @@
+"""The search on 169 real spines, with signals that an imperfect network would give.
+
+Key points: VID data set, ImFusion GmbH, CC BY-SA 4.0 (validation part, bodies only).
+"""
+
+import json
+import tarfile
+
+import numpy as np
+import pytest
+
+from inference.vertebra.levels import INDEX
+from inference.vertebra.optimization import find_chain
+from inference.vertebra.simulation import Faults, simulated_signals
+
+pytestmark = pytest.mark.real
+
+IDENTIFIED_MM = 20.0
+
+
+def spines(archive):
+    """Yield centres in mm along the spine by level name, one mapping a spine."""
+    with tarfile.open(archive) as files:
+        for member in sorted(files.getnames()):
+            if not member.endswith(".json"):
+                continue
+            points = json.load(files.extractfile(member))
+            bodies = {
+                p["type"]["spine_level"]: np.array(p["coordinates"]["world_space"])
+                for p in points
+                if p["type"].get("keypoint_type") == "body" and p["type"]["spine_level"] in INDEX
+            }
+            names = sorted(bodies, key=INDEX.__getitem__)
+            steps = np.diff([bodies[name] for name in names], axis=0)
+            places = np.concatenate([[0.0], np.cumsum(np.linalg.norm(steps, axis=1))])
+            yield dict(zip(names, places.tolist(), strict=True))
+
+
+def identified(true, found):
+    """Names that are found nearest to their own centre and within reach (the VerSe measure)."""
+    return [
+        name
+        for name, place in true.items()
+        if name in found
+        and abs(found[name] - place) < IDENTIFIED_MM
+        and min(true, key=lambda other: abs(true[other] - found[name])) == name
+    ]
+
+
+def test_search_names_real_spines_in_spite_of_a_confused_network(real_data, record_property):
+    vertebrae = right = whole = plain = 0
+    cases = list(spines(real_data / "vertebra" / "vid_keypoints_validation.tar.xz"))
+    assert len(cases) == 169
+    for number, places in enumerate(cases):
+        rng = np.random.default_rng(number)
+        gaps = np.diff(list(places.values()))
+        # the field of view ends anywhere between the last centre and the one that is not seen
+        lead, tail = rng.uniform(0.05, 0.95, 2) * gaps[[0, -1]]
+        true = {name: lead + place for name, place in places.items()}
+        length = lead + gaps.sum() + tail
+        signals = simulated_signals(true, length, rng, Faults(confusion=0.6))
+        chain = find_chain(signals, extent_mm=(0.0, length))
+        good = identified(true, {v.name: v.position_mm for v in chain.vertebrae})
+        highest = {name: float(signals[INDEX[name]].argmax()) for name in true}
+        vertebrae += len(true)
+        right += len(good)
+        plain += len(identified(true, highest))
+        whole += len(good) == len(true) == len(chain.vertebrae)
+    record_property("identified", right / vertebrae)
+    record_property("identified by the maximum", plain / vertebrae)
+    record_property("whole spines", whole / len(cases))
+    assert right / vertebrae >= 0.98
+    assert whole / len(cases) >= 0.92
+    assert right - plain >= 0.03 * vertebrae
