@@ -40,6 +40,9 @@ class Settings:
         Cost of a vertebra more or less than usual.
     scale_range : tuple of float
         Sizes of people, relative to the table of distances.
+    climb_mm : float
+        How far the nearest peak of its signal may draw a vertebra from where the search, which
+        weighs distances too, put it.
     weak : float
         A vertebra whose signal is below is flagged.
     rival : float
@@ -54,6 +57,7 @@ class Settings:
     longest: float = 1.6
     variant_cost: float = 0.6
     scale_range: tuple[float, float] = (0.8, 1.25)
+    climb_mm: float = 6.0
     weak: float = 0.3
     rival: float = 0.05
     weights: Signals = field(default_factory=anchor_weights)
@@ -175,6 +179,7 @@ def find_chain(
         return Chain((), 0.0, scale)
     links = _trace(table, end)
     shift, rival = _rival(table, links, scale, spacing_mm)
+    links = _climbed(signals, links, spacing_mm, settings)
     flags = _flags(signals, links, scale, spacing_mm, settings)
     if rival >= (1.0 - settings.rival) * score:
         flags = [(*words, f"numbering by {shift:+d} fits nearly as well") for words in flags]
@@ -244,6 +249,24 @@ def _trace(table: _Table, end: tuple[int, int]) -> list[tuple[int, int]]:
         here = links[-1]
         links.append((int(table.upper[here]), int(table.previous[here])))
     return links[::-1]
+
+
+def _climbed(
+    signals: Signals, links: list[tuple[int, int]], spacing_mm: float, how: Settings
+) -> list[tuple[int, int]]:
+    """Move each vertebra to the peak beside it: the prior chooses the level, not the place."""
+    reach = round(how.climb_mm / spacing_mm)
+    moved = []
+    for level, position in links:
+        first = max(0, position - reach)
+        near = signals[level, first : position + reach + 1]
+        if near.max() >= how.weak:
+            position = first + int(near.argmax())
+        moved.append((level, position))
+    # two that met or crossed stay where the search put them
+    places = [position for _, position in moved]
+    ordered = all(upper < lower for upper, lower in itertools.pairwise(places))
+    return moved if ordered else links
 
 
 def _scale(links: list[tuple[int, int]], spacing_mm: float, how: Settings) -> float:

@@ -125,6 +125,8 @@ def test_a_compressed_vertebra_does_not_break_the_chain():
     (doubted,) = [v for v in chain.vertebrae if v.flags]
     assert doubted.name == "T12"
     assert "below T11" in doubted.flags[0]
+    # the prior has not drawn it away from where it is
+    assert doubted.position_mm == pytest.approx(moved["T12"], abs=1.0)
 
 
 def test_equal_evidence_for_two_numberings_is_flagged():
