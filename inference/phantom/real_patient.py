@@ -18,6 +18,7 @@ from inference.phantom.lesions import paint_scenario
 from inference.phantom.liver import Liver
 from inference.phantom.materials import FIRST_LESION_CODE, Palette
 from inference.phantom.protocol import plan_acquisitions
+from inference.phantom.variety import Variety
 from inference.phantom.real_scan import RealScan
 from inference.phantom.recolour import Recolouring
 from inference.phantom.rendering import attenuation, make_textures, scan
@@ -59,7 +60,7 @@ def _landmark(scan: RealScan, grid: Grid, box: Box, name: str) -> NDArray[np.flo
     return grid.to_ras(found.mean(axis=0)) if len(found) else None
 
 
-def _liver(scan: RealScan, box: Box) -> Liver:
+def liver_of_scan(scan: RealScan, box: Box) -> Liver:
     """Return the liver with the landmarks that divide its segments."""
     grid = scan.grid.crop(box)
     shape = _liver_field(scan, box)
@@ -154,7 +155,7 @@ def make_real_patient(
     scene = Scene(source.grid.crop(box))
     thick = ndimage.uniform_filter(colours.vessels, 5) > 0.6
     points = scene.grid.to_ras(np.argwhere(thick)[::7])
-    painted = paint_scenario(scene, palette, _liver(source, box), scenario, points, ill)
+    painted = paint_scenario(scene, palette, liver_of_scan(source, box), scenario, points, ill)
     images = _scan(source, colours, scene, palette, protocol, phases, step)
     step(0.9, "Masks and reports")
     reference = _reference(source, box, scene, palette)
@@ -175,7 +176,7 @@ def _scan(
     step: Callable[[float, str], None],
 ) -> dict[str, Image]:
     """Render the phases one after the other: a real scan is large."""
-    acquisitions = plan_acquisitions(source.grid, rng, _BREATHING_MM)
+    acquisitions = plan_acquisitions(source.grid, rng, Variety(breathing_mm=_BREATHING_MM))
     textures = make_textures(rng, scene.grid)
     noises = rng.spawn(len(acquisitions))
     weight = _weight(source)
