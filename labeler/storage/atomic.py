@@ -157,6 +157,12 @@ def write_bytes_durably(
     return fingerprint
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file that can be made again; that it stays, or is gone already, is no failure."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
 def folder_problem(folder: Path) -> str | None:
     """Say why nothing can be written to a folder; ``None`` when something can.
 

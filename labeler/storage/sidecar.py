@@ -10,7 +10,6 @@ import datetime
 import json
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -84,7 +83,7 @@ class Sidecar(_Kept):
     phases
         Phase by image key, set by hand; "" keeps an image out.
     provenance
-        Where accepted model results came from, one entry a region.
+        Where accepted model results came from, one entry a region (``docs/formats.md``).
     times
         ``created`` and ``changed`` (UTC, ISO 8601), and what others add.
     """
@@ -102,15 +101,16 @@ class Sidecar(_Kept):
 
     def annotations(self) -> Annotations:
         """What the user changes with undo (see :class:`labeler.core.annotations.Annotations`)."""
-        return Annotations(
-            {
-                "status": {"": self.status},
-                "comment": {c.id: c.model_dump(exclude={"id"}) for c in self.comments},
-                "tick": dict(self.ticks),
-                "axes": dict(self.axes),
-                "shift": {phase: list(shift) for phase, shift in self.shifts_mm.items()},
-            }
-        )
+        fields: Fields = {
+            "status": {"": self.status},
+            "comment": {c.id: c.model_dump(exclude={"id"}) for c in self.comments},
+            "tick": dict(self.ticks),
+            "axes": dict(self.axes),
+            "shift": {phase: list(shift) for phase, shift in self.shifts_mm.items()},
+            "provenance": self._provenance_by_id(),
+        }
+        canonical = json.dumps(fields, sort_keys=True).encode()
+        return Annotations(fields, xxhash.xxh3_128_hexdigest(canonical))
 
     def with_annotations(self, fields: Fields) -> Sidecar:
         """Return a copy with these annotations in place of the present ones.
@@ -128,7 +128,16 @@ class Sidecar(_Kept):
         content["ticks"] = fields.get("tick", {})
         content["axes"] = fields.get("axes", {})
         content["shifts_mm"] = fields.get("shift", {})
+        content["provenance"] = list(fields.get("provenance", {}).values())
         return Sidecar.model_validate(content)
+
+    def _provenance_by_id(self) -> dict[str, dict[str, Any]]:
+        """Entries by their id; those that have none, or another's, by their place."""
+        entries: dict[str, dict[str, Any]] = {}
+        for place, entry in enumerate(self.provenance):
+            key = str(entry.get("id") or f"entry {place}")
+            entries[key if key not in entries else f"{key} {place}"] = dict(entry)
+        return entries
 
 
 @dataclass(frozen=True)
@@ -279,48 +288,83 @@ def save_sidecar(mask_root: Path, sidecar: Sidecar, version: Fingerprint | None)
     SidecarConflict
         When the file was changed, made or removed since; it is left as it is.
     SaveError
-        When writing failed; the old file is intact.
+        When it is the file of another case, or writing failed; the old file is intact.
     """
     path = sidecar_path(mask_root, sidecar.case)
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    times = {"created": now, **sidecar.times, "changed": now}
-    content = sidecar.model_copy(update={"times": times}).model_dump(mode="json")
-    data = (json.dumps(content, indent=1) + "\n").encode("ascii")
-    _put_damaged_aside(path, sidecar.case)
+    data = _encoded(sidecar)
+    present = read_sidecar(path, sidecar.case)
+    if present.is_foreign:
+        raise SaveError(present.problems[0])
+    if present.problems:
+        _put_aside(path, "corrupt")
     try:
         return write_bytes_durably(path, data, expected=version or Expect.NOTHING)
     except ConflictError as error:
         raise SidecarConflict(
             f"The notes {display_name(path)} were changed by somebody else and are left as they "
-            "are; open the case again to see them."
+            "are."
         ) from error
 
 
-def _put_damaged_aside(path: Path, case_id: str) -> None:
-    """Copy a file that would lose something by being replaced.
+def save_sidecar_copy(mask_root: Path, sidecar: Sidecar) -> Path:
+    """Write notes beside those of the case, as ``<case>.json.mine-<time>``; returns the path.
 
     Raises
     ------
-    SidecarConflict
-        When it is the file of another case.
+    SaveError
+        When writing failed.
+    """
+    path = sidecar_path(mask_root, sidecar.case)
+    copy = path.with_name(f"{path.name}.mine-{_stamp()}")
+    write_bytes_durably(copy, _encoded(sidecar), expected=Expect.NOTHING)
+    return copy
+
+
+def put_sidecar_aside(mask_root: Path, case_id: str) -> Fingerprint | None:
+    """Copy notes that somebody else wrote to ``<case>.json.theirs-<time>``.
+
+    Returns
+    -------
+    Fingerprint or None
+        The version that :func:`save_sidecar` may replace now; ``None`` when there is none.
+
+    Raises
+    ------
     SaveError
         When the copy cannot be made.
     """
-    loaded = read_sidecar(path, case_id)
-    if loaded.is_foreign:
-        raise SidecarConflict(loaded.problems[0])
-    if not loaded.problems:
-        return
-    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%f")
+    path = sidecar_path(mask_root, case_id)
+    return _put_aside(path, "theirs") if os.path.exists(path) else None
+
+
+def _encoded(sidecar: Sidecar) -> bytes:
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    times = {"created": now, **sidecar.times, "changed": now}
+    content = sidecar.model_copy(update={"times": times}).model_dump(mode="json")
+    return (json.dumps(content, indent=1) + "\n").encode("ascii")
+
+
+def _stamp() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%f")
+
+
+def _put_aside(path: Path, word: str) -> Fingerprint:
+    """Copy a file that would lose something by being replaced; its fingerprint as copied.
+
+    Raises
+    ------
+    SaveError
+        When the copy cannot be made.
+    """
     try:
-        data = path.read_bytes()
+        data, mtime_ns = path.read_bytes(), path.stat().st_mtime_ns
     except OSError as error:
         raise SaveError(
-            f"The damaged notes {display_name(path)} cannot be put aside ({reason(error)})."
+            f"The notes {display_name(path)} cannot be put aside ({reason(error)})."
         ) from error
-    write_bytes_durably(
-        path.with_name(f"{path.name}.corrupt-{stamp}"), data, expected=Expect.NOTHING
-    )
+    copy = path.with_name(f"{path.name}.{word}-{_stamp()}")
+    write_bytes_durably(copy, data, expected=Expect.NOTHING)
+    return Fingerprint(len(data), mtime_ns, xxhash.xxh3_128_hexdigest(data))
 
 
 def list_sidecars(mask_root: Path) -> dict[str, Path]:
@@ -358,9 +402,3 @@ def read_summary(path: Path) -> Summary:
         status if status in STATUSES else "todo",
         {k: v for k, v in phases.items() if isinstance(v, str)} if isinstance(phases, dict) else {},
     )
-
-
-def read_all(mask_root: Path) -> Iterator[LoadedSidecar]:
-    """Read every sidecar of a mask folder."""
-    for name, path in sorted(list_sidecars(mask_root).items()):
-        yield read_sidecar(path, case_id_of(name) or name)
