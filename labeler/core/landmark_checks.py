@@ -1,0 +1,185 @@
+"""What looks wrong about the centroids of a spine: order, names, distances, drift."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from labeler.core.geometry import Grid
+from labeler.core.landmarks import Centroids, from_above
+from labeler.core.vertebrae import GAPS_MM, RARE, next_level, place
+
+Kind = Literal["order", "duplicate", "missing", "distance", "drift", "outside", "rare", "model"]
+
+_UNUSUAL_SD = 2.5
+_DRIFT_MM = 12.0
+_SIZES = (0.8, 1.25)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One thing to look at.
+
+    Attributes
+    ----------
+    kind
+        What kind of doubt.
+    keys
+        The centroids it is about, from the head down.
+    text
+        One sentence.
+    severity
+        Larger is worse; 1 is worth a look, 2 is almost surely wrong.
+    """
+
+    kind: Kind
+    keys: tuple[str, ...]
+    text: str
+    severity: float = 1.0
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A distance between two neighbours and what is usual at the size of this patient.
+
+    Attributes
+    ----------
+    upper, lower
+        Keys.
+    distance_mm, usual_mm, sd_mm
+        Measured, and mean and standard deviation expected; NaN where the names are no neighbours.
+    """
+
+    upper: str
+    lower: str
+    distance_mm: float
+    usual_mm: float
+    sd_mm: float
+
+    @property
+    def z(self) -> float:
+        """Deviation in standard deviations; NaN where nothing is expected."""
+        return (self.distance_mm - self.usual_mm) / self.sd_mm
+
+
+def gaps(centroids: Centroids) -> list[Gap]:
+    """Return the distances from the head down, compared at the size of this patient."""
+    keys = from_above(centroids)
+    pairs = list(itertools.pairwise(keys))
+    measured = [
+        float(np.linalg.norm(np.subtract(centroids[a].position_ras, centroids[b].position_ras)))
+        for a, b in pairs
+    ]
+    expected = [GAPS_MM.get((centroids[a].level, centroids[b].level)) for a, b in pairs]
+    ratios = [d / e[0] for d, e in zip(measured, expected, strict=True) if e is not None]
+    size = float(np.clip(np.median(ratios), *_SIZES)) if ratios else 1.0
+    nothing = (float("nan"), float("nan"))
+    return [
+        Gap(a, b, distance, *(size * v for v in usual or nothing))
+        for (a, b), distance, usual in zip(pairs, measured, expected, strict=True)
+    ]
+
+
+def check(centroids: Centroids, grid: Grid | None = None) -> list[Doubt]:
+    """Return all doubts, worst first.
+
+    Parameters
+    ----------
+    centroids
+        By key.
+    grid
+        Of the image, to find what lies outside of it.
+    """
+    found = [
+        *_names(centroids),
+        *_distances(centroids),
+        *_drift(centroids),
+        *(_outside(centroids, grid) if grid is not None else ()),
+        *(
+            Doubt("model", (key,), f"{c.level}: {'; '.join(c.flags)}")
+            for key, c in centroids.items()
+            if c.flags
+        ),
+    ]
+    rank = {key: n for n, key in enumerate(from_above(centroids))}
+    return sorted(found, key=lambda doubt: (-doubt.severity, rank[doubt.keys[0]]))
+
+
+def _names(centroids: Centroids) -> list[Doubt]:
+    keys = from_above(centroids)
+    found = []
+    counts = Counter(c.level for c in centroids.values())
+    for level, count in counts.items():
+        if count > 1:
+            same = tuple(key for key in keys if centroids[key].level == level)
+            found.append(Doubt("duplicate", same, f"{level} is there {count} times", 2.0))
+        elif level in RARE:
+            (key,) = (key for key in keys if centroids[key].level == level)
+            found.append(Doubt("rare", (key,), f"{level} is rare: count again"))
+    for upper, lower in itertools.pairwise(keys):
+        a, b = centroids[upper].level, centroids[lower].level
+        if place(a) > place(b):
+            found.append(Doubt("order", (upper, lower), f"{a} lies above {b}", 2.0))
+        elif a != b and b not in _followers(a):
+            count = len(_between(a, b))
+            text = f"{count} {'level' if count == 1 else 'levels'} between {a} and {b} missing"
+            found.append(Doubt("missing", (upper, lower), text, 1.5))
+    return found
+
+
+def _followers(level: str) -> set[str | None]:
+    """Return the levels that may lie right below one."""
+    extra = {"T12": "T13", "L5": "L6"}.get(level)
+    return {next_level(level), extra}
+
+
+def _between(upper: str, lower: str) -> list[str]:
+    """Return the usual levels between two, both left out."""
+    names = []
+    name = next_level(upper)
+    while name is not None and place(name) < place(lower):
+        names.append(name)
+        name = next_level(name)
+    return names
+
+
+def _distances(centroids: Centroids) -> list[Doubt]:
+    found = []
+    for gap in gaps(centroids):
+        if abs(gap.z) > _UNUSUAL_SD:
+            a, b = centroids[gap.upper].level, centroids[gap.lower].level
+            text = (
+                f"{a} to {b}: {gap.distance_mm:.1f} mm, "
+                f"{gap.usual_mm:.1f} ± {gap.sd_mm:.1f} mm expected"
+            )
+            severity = min(2.0, abs(gap.z) / _UNUSUAL_SD)
+            found.append(Doubt("distance", (gap.upper, gap.lower), text, severity))
+    return found
+
+
+def _drift(centroids: Centroids) -> list[Doubt]:
+    """Find centroids that lie to one side of both their neighbours."""
+    keys = from_above(centroids)
+    found = []
+    for above, key, below in zip(keys, keys[1:], keys[2:], strict=False):
+        upper, here, lower = (np.array(centroids[k].position_ras) for k in (above, key, below))
+        span = lower[2] - upper[2]
+        share = (here[2] - upper[2]) / span if span else 0.5
+        aside = here[:2] - (upper + share * (lower - upper))[:2]
+        distance = float(np.linalg.norm(aside))
+        if distance > _DRIFT_MM:
+            text = f"{centroids[key].level} lies {distance:.0f} mm beside its neighbours"
+            found.append(Doubt("drift", (key,), text, min(2.0, distance / _DRIFT_MM)))
+    return found
+
+
+def _outside(centroids: Centroids, grid: Grid) -> list[Doubt]:
+    return [
+        Doubt("outside", (key,), f"{c.level} lies outside of the image", 2.0)
+        for key, c in centroids.items()
+        if not grid.contains(grid.nearest_ijk(c.position_ras))
+    ]
