@@ -17,13 +17,15 @@ from inference.phantom.great_vessels import (
     paint_great_vessels,
 )
 from inference.phantom.grids import Grid
+from inference.phantom.limbs import paint_arms, paint_hips
 from inference.phantom.liver import Liver, make_liver
 from inference.phantom.liver_vessels import LiverVessels, make_liver_vessels, paint_liver_vessels
 from inference.phantom.muscles import paint_deep_muscles, paint_septa
 from inference.phantom.rendering import breathing_weight
 from inference.phantom.scene import Scene
 from inference.phantom.skeleton import Spine, Vertebra, paint_ribs, paint_spine
-from inference.phantom.torso import Body, cavity_depth_mm, make_trunk, paint_trunk
+from inference.phantom.torso import Body, Trunk, cavity_depth_mm, make_trunk, paint_trunk
+from inference.phantom.variety import PLAIN, Variety
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,30 @@ def _weight(grid: Grid, body: Body, spine: Spine) -> NDArray[np.uint8]:
     return breathing_weight(grid, depth.astype(np.float32), (aside - 18.0).astype(np.float32))
 
 
+def _paint_bowel(
+    scene: Scene, body: Body, trunk: Trunk, variety: Variety, rng: np.random.Generator
+) -> None:
+    """Paint duodenum, colon and small bowel, down to the pelvis where there is one."""
+    bowel.paint_duodenum(scene, body, trunk, rng)
+    bowel.paint_colon(
+        scene,
+        body,
+        trunk,
+        rng,
+        flexure_up_mm=variety.flexure_up_mm,
+        stool=variety.stool,
+        told_apart=variety != PLAIN,
+    )
+    if variety.hips:
+        bowel.paint_pelvic_bowel(scene, body, trunk, rng)
+    bowel.paint_small_bowel(scene, body, trunk, rng)
+
+
 def make_anatomy(
-    grid: Grid, rng: np.random.Generator, step: Callable[[float, str], None]
+    grid: Grid,
+    rng: np.random.Generator,
+    step: Callable[[float, str], None],
+    variety: Variety = PLAIN,
 ) -> Anatomy:
     """Draw and paint a patient.
 
@@ -79,18 +103,23 @@ def make_anatomy(
     rng : Generator
     step : callable
         Called with the fraction done (0 to 1) and what comes next.
+    variety : Variety
+        How the patient differs from the plain phantom.
     """
-    body = Body.sample(rng)
+    body = Body.sample(rng).built(variety.wider, variety.deeper, variety.more_fat_mm)
     spine = Spine.sample(rng, body)
     scene = Scene(grid)
     step(0.0, "Body wall")
     trunk = make_trunk(body, grid, rng)
-    paint_trunk(scene, body, trunk)
+    paint_trunk(scene, body, trunk, variety.table)
+    paint_arms(scene, body, variety.arms, rng)
     paint_septa(scene, body, spine, trunk, rng)
     step(0.3, "Bones")
     paint_ribs(scene, spine, body)
     vertebrae, numbers = paint_spine(scene, spine, body)
     paint_deep_muscles(scene, spine, rng.uniform(0.85, 1.1))
+    if variety.hips:
+        paint_hips(scene, body, spine, trunk, rng)
     step(0.45, "Organs")
     vessels = make_great_vessels(grid, body, spine, rng)
     paint_chest(scene, body, spine, trunk, vessels, rng)
@@ -98,14 +127,12 @@ def make_anatomy(
     hila, bed = organs.paint_kidneys(scene, body, spine, trunk, rng)
     organs.paint_stomach(scene, body, trunk, rng)
     organs.paint_gallbladder(scene, body, trunk, rng)
-    organs.paint_spleen(scene, body, trunk, rng)
-    liver = make_liver(scene, body, spine, trunk, vessels, bed, rng)
+    organs.paint_spleen(scene, body, trunk, rng, variety.spleen)
+    liver = make_liver(scene, body, spine, trunk, vessels, bed, rng, variety)
     organs.paint_pancreas(scene, body, vessels, trunk, rng)
     organs.paint_adrenals(scene, body, spine)
     step(0.75, "Bowel")
-    bowel.paint_duodenum(scene, body, trunk, rng)
-    bowel.paint_colon(scene, body, trunk, rng)
-    bowel.paint_small_bowel(scene, body, trunk, rng)
+    _paint_bowel(scene, body, trunk, variety, rng)
     step(0.9, "Vessels")
     bowel.paint_mesentery(scene, body, vessels, trunk, rng)
     paint_branches(scene, body, vessels, hila)

@@ -14,6 +14,7 @@ from inference.phantom.liver import Liver
 from inference.phantom.materials import Material, Palette
 from inference.phantom.noise import smooth_noise
 from inference.phantom.scene import Scene
+from inference.phantom.variety import LesionPlan
 
 Hu = tuple[float, float, float, float]
 
@@ -169,6 +170,7 @@ def paint_scenario(
     scenario: str | None,
     vessel_points: NDArray[np.float64],
     rng: np.random.Generator,
+    plan: LesionPlan | None = None,
 ) -> list[Lesion]:
     """Place and paint the lesions of a scenario; those that find no room are left out.
 
@@ -183,10 +185,14 @@ def paint_scenario(
     vessel_points : ndarray, shape (n, 3)
         Points of the large vessels to keep away from.
     rng : Generator
+    plan : LesionPlan, optional
+        Instead of a scenario: the lesions wanted, the largest first.
     """
-    chosen = str(rng.choice(list(SCENARIOS))) if scenario is None else scenario
+    if plan is None:
+        chosen = str(rng.choice(list(SCENARIOS))) if scenario is None else scenario
+        plan = tuple(draw_plan(chosen, rng))
     painted: list[Lesion] = []
-    for label, wanted in draw_plan(chosen, rng):
+    for label, wanted in plan:
         spot = place(liver.shape, scene, wanted, painted, vessel_points, rng)
         if spot is not None:
             number = len(painted) + 1

@@ -18,13 +18,14 @@ from inference.phantom.fields import (
     union,
 )
 from inference.phantom.great_vessels import GreatVessels
-from inference.phantom.grids import vec
+from inference.phantom.grids import Box, vec
 from inference.phantom.materials import Material
 from inference.phantom.noise import smooth_noise
 from inference.phantom.organs import bumpy
 from inference.phantom.scene import Scene
 from inference.phantom.skeleton import Spine
 from inference.phantom.torso import Body, Trunk
+from inference.phantom.variety import PLAIN, Variety
 
 VOLUME_ML = (900.0, 2200.0)
 _GAP_MM = 2.5
@@ -75,8 +76,11 @@ class Liver:
         return "7" if upper else "6"
 
 
-def _lobes(scene: Scene, body: Body, rng: np.random.Generator) -> Field:
-    """Return the union of the lobes, larger than the room they will be cut to."""
+def _lobes(scene: Scene, body: Body, rng: np.random.Generator, left_mm: float) -> Field:
+    """Return the union of the lobes, larger than the room they will be cut to.
+
+    The left lobe reaches `left_mm` further than usual, as a thin tongue.
+    """
     grid = scene.grid
     scale = body.scale
     reach = rng.uniform(0.0, 1.0)
@@ -88,18 +92,19 @@ def _lobes(scene: Scene, body: Body, rng: np.random.Generator) -> Field:
         at = body.place(centre)[0] + rng.normal(0.0, 2.0, 3)
         return ellipsoid(grid, at, np.array(radii) * scale, rotation_ras(**turn), margin_mm=30.0)
 
-    return union(
-        grid,
-        [
-            lobe((88, 28, 36), (62, 76, 88 + tip), x_deg=14.0, y_deg=8.0),
-            lobe((64, 46, 62), (66, 72, 52)),
-            lobe((30, 80, 52), (52, 52, 44), x_deg=-12.0),
-            lobe((-22 - 12 * reach, 84, 66), (58, 34, 27), y_deg=-10.0, z_deg=-14.0),
-            lobe((-62 - 16 * reach, 70, 74), (34, 24, 15), y_deg=-4.0, z_deg=-24.0),
-            lobe((20, 46, 56), (23, 16, 30)),
-        ],
-        18.0,
-    )
+    lobes = [
+        lobe((88, 28, 36), (62, 76, 88 + tip), x_deg=14.0, y_deg=8.0),
+        lobe((64, 46, 62), (66, 72, 52)),
+        lobe((30, 80, 52), (52, 52, 44), x_deg=-12.0),
+        lobe((-22 - 12 * reach, 84, 66), (58, 34, 27), y_deg=-10.0, z_deg=-14.0),
+        lobe((-62 - 16 * reach, 70, 74), (34, 24, 15), y_deg=-4.0, z_deg=-24.0),
+        lobe((20, 46, 56), (23, 16, 30)),
+    ]
+    if left_mm > 0.0:
+        half = 30.0 + 0.5 * left_mm
+        tongue = lobe((-52 - half, 78, 66), (half + 14.0, 26, 11), y_deg=-4.0, z_deg=-22.0)
+        lobes.append(tongue)
+    return union(grid, lobes, 18.0)
 
 
 def _cuts(
@@ -132,6 +137,25 @@ def _cuts(
     return result
 
 
+def _diseased(
+    scene: Scene,
+    box: Box,
+    values: Values,
+    wall: Values,
+    variety: Variety,
+    rng: np.random.Generator,
+) -> tuple[Values, Values]:
+    """Make the surface nodular and paint the ascites; return the liver and the wall around it."""
+    grid = scene.grid.crop(box)
+    values = values + np.float32(variety.nodules_mm) * smooth_noise(rng, grid, 11.0)
+    if variety.ascites_mm > 0.0:
+        width = variety.ascites_mm * np.clip(1.0 + 0.5 * smooth_noise(rng, grid, 60.0), 0.0, 2.0)
+        fluid = np.maximum(values - width.astype(np.float32), np.float32(0.3) - scene.room(box))
+        scene.paint(Field(box, np.maximum(fluid, wall)), Material.ASCITES)
+        wall = wall + width.astype(np.float32)
+    return values, wall
+
+
 def make_liver(
     scene: Scene,
     body: Body,
@@ -140,8 +164,9 @@ def make_liver(
     vessels: GreatVessels,
     bed: Field,
     rng: np.random.Generator,
+    variety: Variety = PLAIN,
 ) -> Liver:
-    """Shape, paint and claim the liver.
+    """Shape, paint and claim the liver, and the ascites around it.
 
     The lobes are moved in or out, evenly over their surface, until what is left after all cuts
     has the volume drawn for the patient.
@@ -149,10 +174,12 @@ def make_liver(
     grid = scene.grid
     wanted_ml = float(np.clip(rng.normal(1480.0, 260.0), *VOLUME_ML)) * float(np.prod(body.scale))
     fissure_x = float(body.place((8, 0, 0))[0][0] + rng.normal(0.0, 4.0))
-    lobes = bumpy(scene, _lobes(scene, body, rng), rng, 45.0, 2.0)
+    lobes = bumpy(scene, _lobes(scene, body, rng, variety.left_lobe_mm), rng, 45.0, 2.0)
     box = lobes.box
-    limit = np.float32(_GAP_MM) - scene.room(box)
-    limit = smooth_max(limit, -on_box(bed, box), 6.0)
+    gap_mm = _GAP_MM if variety.gap_mm is None else variety.gap_mm
+    limit = np.float32(gap_mm) - scene.room(box)
+    if not variety.kidney_contact:
+        limit = smooth_max(limit, -on_box(bed, box), 6.0)
     # spine, crura and aorta have a space of their own
     column = [spine.point(z) + vec(-3.0, 18.0, 0.0) for z in np.arange(-60.0, 161.0, 20.0)]
     limit = smooth_max(limit, -on_box(tube(grid, column, 27.0, margin_mm=14.0), box), 4.0)
@@ -160,9 +187,11 @@ def make_liver(
     # the liver lies on the wall and on the diaphragm without a gap
     wall = np.maximum(trunk.cavity[box], trunk.abdomen[box] + np.float32(0.6))
     free = np.sort(lobes.values[np.maximum(limit, wall) < 0.0])
-    wanted = int(np.clip(wanted_ml, *VOLUME_ML) / grid.voxel_ml)
+    wanted = int(np.clip(wanted_ml, *VOLUME_ML) * variety.liver_volume / grid.voxel_ml)
     grow_mm = np.clip(free[min(wanted, free.size - 1)], -14.0, 12.0)
     values = smooth_max(lobes.values - np.float32(grow_mm), limit, 3.0)
+    if variety != PLAIN:
+        values, wall = _diseased(scene, box, values, wall, variety, rng)
     shape = Field(box, np.maximum(values, wall))
     scene.paint(shape, Material.LIVER)
     scene.claim(shape)

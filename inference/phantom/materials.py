@@ -70,6 +70,10 @@ class Material(IntEnum):
     RIGHT_HEART = auto()
     TABLE = auto()
     TABLE_CORE = auto()
+    # what follows is another name or place of a tissue above and has no draw of its own
+    ASCITES = auto()
+    COLON_WALL = auto()
+    COLON_GAS = auto()
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,9 @@ TISSUES: dict[Material, Tissue] = {
     _M.RIGHT_HEART: Tissue((42.0, 215.0, 158.0, 110.0), (5.0, 30.0, 15.0, 12.0), (3.0, 12.0, 6.0)),
     _M.TABLE: _flat(120.0),
     _M.TABLE_CORE: _flat(-940.0),
+    _M.ASCITES: _flat(10.0, 6.0, 1.0, 2.0, 1.0),
+    _M.COLON_WALL: Tissue((40.0, 82.0, 96.0, 84.0), 7.0, (4.0, 6.0, 2.0)),
+    _M.COLON_GAS: _flat(-985.0),
 }
 _SHARED_DRAWS = (
     (_M.AORTA, _M.ARTERY, _M.LEFT_HEART, _M.LIVER_ARTERY),
@@ -181,7 +188,9 @@ _SHARED_DRAWS = (
     (_M.CAVA, _M.CAVA_UPPER, _M.LIVER_VEIN, _M.RIGHT_HEART),
     (_M.RIGHT_CORTEX, _M.LEFT_CORTEX),
     (_M.RIGHT_MEDULLA, _M.LEFT_MEDULLA),
-    (_M.GASTRIC_FLUID, _M.BOWEL_FLUID),
+    (_M.GASTRIC_FLUID, _M.BOWEL_FLUID, _M.ASCITES),
+    (_M.BOWEL_WALL, _M.COLON_WALL),
+    (_M.GAS, _M.COLON_GAS),
 )
 """Materials that are the same tissue in one patient and so vary together."""
 
@@ -206,7 +215,8 @@ class Palette:
         self.grain: NDArray[np.float32] = np.zeros((256, len(PHASES), 3), dtype=np.float32)
         self.label: NDArray[np.uint8] = np.zeros(256, dtype=np.uint8)
         self.names: dict[int, str] = {}
-        draws = {m: float(np.clip(rng.standard_normal(), -1.6, 1.6)) for m in TISSUES}
+        own = [m for m in TISSUES if m <= _M.TABLE_CORE]
+        draws = {m: float(np.clip(rng.standard_normal(), -1.6, 1.6)) for m in own}
         for first, *others in _SHARED_DRAWS:
             draws.update(dict.fromkeys(others, draws[first]))
         for material, tissue in TISSUES.items():

@@ -132,10 +132,12 @@ def _paint_pelvis(
     scene.paint(ureter, Material.URINE, limit=0.9)
 
 
-def paint_spleen(scene: Scene, body: Body, trunk: Trunk, rng: np.random.Generator) -> None:
+def paint_spleen(
+    scene: Scene, body: Body, trunk: Trunk, rng: np.random.Generator, larger: float = 1.0
+) -> None:
     """Paint the spleen: a crescent along the left wall under the diaphragm."""
     grid = scene.grid
-    size = rng.uniform(0.98, 1.2)
+    size = rng.uniform(0.98, 1.2) * larger
     centre = body.place((-100, -12, 46))[0] + rng.normal(0.0, 3.0, 3)
     turn = rotation_ras(x_deg=-18.0, y_deg=-16.0, z_deg=22.0)
     shape = ellipsoid(grid, centre, np.array([44.0, 58.0, 56.0]) * size, turn)

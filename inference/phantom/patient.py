@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from inference.contract import PHASES, Context, Image
 from inference.phantom.anatomy import Anatomy, make_anatomy
 from inference.phantom.case import PhantomPatient, Truth, assemble, check_request, stepper
+from inference.phantom.grids import Grid
 from inference.phantom.lesions import paint_scenario
-from inference.phantom.materials import Palette
+from inference.phantom.materials import Material, Palette
 from inference.phantom.protocol import (
     DEFAULT_SPACING_MM,
     padded,
@@ -20,6 +21,8 @@ from inference.phantom.protocol import (
     reference_grid,
 )
 from inference.phantom.rendering import Acquisition, attenuation, make_textures, scan
+from inference.phantom.skeleton import Vertebra
+from inference.phantom.variety import PLAIN, Variety, delayed
 
 LARGE_VESSEL_MM = 2.2
 """Lesions keep off the branches of the liver's trees that are thicker than this radius."""
@@ -33,6 +36,7 @@ def make_patient(
     shape_kji: tuple[int, int, int] | None = None,
     scenario: str | None = None,
     phases: Sequence[str] = PHASES,
+    variety: Variety = PLAIN,
     context: Context | None = None,
 ) -> PhantomPatient:
     """Make a synthetic four-phase patient. The same arguments give the same bits.
@@ -52,6 +56,8 @@ def make_patient(
         Key of `inference.phantom.lesions.SCENARIOS`; drawn from the seed by default.
     phases : sequence of str
         Phases to write; the reports name the missing ones.
+    variety : Variety
+        How patient and scan differ from the plain phantom; its lesions go before a scenario's.
     context : Context, optional
         Told of progress, and asked whether to go on.
 
@@ -63,28 +69,44 @@ def make_patient(
         From `context`.
     """
     check_request(scenario, phases)
-    grid = reference_grid(spacing_mm, shape_kji)
+    grid = reference_grid(spacing_mm, shape_kji, variety)
     scene_grid, box = padded(grid)
     # separate streams: a change in one step leaves the draws of the others alone
     seeds = np.random.SeedSequence(seed).spawn(6)
     build, look, ill, protocol = (np.random.default_rng(s) for s in seeds[:4])
-    anatomy = make_anatomy(scene_grid, build, stepper(context, 0.0, 0.5))
+    anatomy = make_anatomy(scene_grid, build, stepper(context, 0.0, 0.5), variety)
     palette = Palette(look, anatomy.body.age_years)
-    large = _large_vessels(anatomy)
-    painted = paint_scenario(anatomy.scene, palette, anatomy.liver, scenario, large, ill)
+    ill_with = (scenario, large_vessels(anatomy), ill, variety.lesions)
+    painted = paint_scenario(anatomy.scene, palette, anatomy.liver, *ill_with)
+    show_as(palette, variety)
     step = stepper(context, 0.5, 1.0)
-    images = _scan_phases(anatomy, palette, plan_acquisitions(grid, protocol), phases, look, step)
+    scans = plan_acquisitions(grid, protocol, variety)
+    images = _scan_phases(anatomy, palette, scans, phases, look, step)
     step(0.85, "Masks and reports")
     front = np.ascontiguousarray(anatomy.scene.front[box])
     numbers = np.ascontiguousarray(anatomy.vertebra_numbers[box])
-    last = grid.shape_kji[0] - 1
-    seen = [v for v in anatomy.vertebrae if 0 <= grid.to_kji(v.centre_ras)[0] <= last]
-    truth = Truth(front, palette.names, seen, numbers, anatomy.trees)
+    truth = Truth(front, palette.names, _seen(anatomy, grid), numbers, anatomy.trees)
     labels = palette.label[front]
     return assemble(case_id, images, front, labels, painted, grid, np.eye(4), seeds[4:], truth)
 
 
-def _large_vessels(anatomy: Anatomy) -> NDArray[np.float64]:
+def _seen(anatomy: Anatomy, grid: Grid) -> list[Vertebra]:
+    """Return the vertebrae whose centre is in a slice of the grid."""
+    last = grid.shape_kji[0] - 1
+    return [v for v in anatomy.vertebrae if 0 <= grid.to_kji(v.centre_ras)[0] <= last]
+
+
+def show_as(palette: Palette, variety: Variety) -> None:
+    """Make the liver as fat and the phases as badly timed as wanted, in place.
+
+    Fat darkens the parenchyma, not its lesions and vessels: lesions can be bright in it.
+    """
+    if variety != PLAIN:
+        palette.hu[Material.LIVER] += np.float32(variety.liver_fat_hu)
+        palette.hu[:] = delayed(palette.hu, variety.timing)
+
+
+def large_vessels(anatomy: Anatomy) -> NDArray[np.float64]:
     """Return points ``[n, (x, y, z)]`` of the thick branches inside the liver."""
     trees = (anatomy.trees.portal, anatomy.trees.veins)
     return np.concatenate([t.points[t.radii_mm > LARGE_VESSEL_MM] for t in trees])

@@ -10,19 +10,21 @@ import numpy as np
 from inference.contract import PHASES
 from inference.phantom.grids import Box, Grid
 from inference.phantom.rendering import Acquisition
+from inference.phantom.variety import PLAIN, Variety
 
 FIELD_OF_VIEW_MM = (384.0, 384.0, 240.0)
 DEFAULT_SPACING_MM = 1.5
 SLICE_FACTOR = 5.0 / 3.0
 """Thickness of the slices in pixels, when only the size of the pixels is given."""
 
-BREATHING_MM = 8.0
 _MARGIN_MM = 16.0
 _CENTRE_RAS = (0.0, 22.0, 15.0)
 
 
 def reference_grid(
-    spacing_mm: float | Sequence[float], shape_kji: tuple[int, int, int] | None = None
+    spacing_mm: float | Sequence[float],
+    shape_kji: tuple[int, int, int] | None = None,
+    variety: Variety = PLAIN,
 ) -> Grid:
     """Return the grid of the PV phase and of the masks.
 
@@ -31,7 +33,8 @@ def reference_grid(
     spacing_mm : float or sequence of three floats
         Voxel size along i, j and k; one number is the pixel size, and slices are 5/3 as thick.
     shape_kji : tuple of int, optional
-        By default the field of view is 384 x 384 x 240 mm.
+        By default the field of view is 384 x 384 x 240 mm, or that of `variety`.
+    variety : Variety
 
     Raises
     ------
@@ -44,11 +47,16 @@ def reference_grid(
         size = (float(spacing_mm), float(spacing_mm), float(spacing_mm) * SLICE_FACTOR)
     if len(size) != 3 or not all(math.isfinite(s) and 0.3 <= s <= 12.0 for s in size):
         raise ValueError(f"the voxel size must be between 0.3 and 12 mm, not {spacing_mm}")
+    x, y, z = _CENTRE_RAS
+    width, depth, height = FIELD_OF_VIEW_MM
+    low = z - height / 2.0 if variety.low_mm is None else variety.low_mm
+    high = z + height / 2.0 if variety.high_mm is None else variety.high_mm
+    field = (variety.width_mm or width, variety.depth_mm or depth, high - low)
+    z = (low + high) / 2.0
     if shape_kji is None:
-        ni, nj, nk = (max(8, round(f / s)) for f, s in zip(FIELD_OF_VIEW_MM, size, strict=True))
+        ni, nj, nk = (max(8, round(f / s)) for f, s in zip(field, size, strict=True))
         shape_kji = (nk, nj, ni)
     half = [(n - 1) * s / 2.0 for n, s in zip(shape_kji[::-1], size, strict=True)]
-    x, y, z = _CENTRE_RAS
     return Grid(shape_kji, (size[0], size[1], size[2]), (x + half[0], y + half[1], z - half[2]))
 
 
@@ -62,15 +70,16 @@ def padded(grid: Grid) -> tuple[Grid, Box]:
 
 
 def plan_acquisitions(
-    grid: Grid, rng: np.random.Generator, breathing_mm: float = BREATHING_MM
+    grid: Grid, rng: np.random.Generator, variety: Variety = PLAIN
 ) -> list[Acquisition]:
     """Return how the four phases are scanned: own grids, own breathing positions, one scanner.
 
     The PV phase has the grid of the masks. The others differ in slice thickness, pixel size or
-    origin, as in practice, and the organs have moved by up to `breathing_mm`.
+    origin, as in practice, and the organs have moved by up to `Variety.breathing_mm`.
     """
-    blur = float(rng.uniform(0.6, 0.95))
-    noise = float(rng.uniform(8.0, 12.0))
+    blur = float(rng.uniform(0.6, 0.95)) * variety.blur
+    noise = float(rng.uniform(8.0, 12.0)) * variety.noise
+    breathing_mm = variety.breathing_mm
     result = []
     for phase in PHASES:
         thick, pixel, loud, breath = 1.0, 1.0, 1.0, (0.0, 0.0, 0.0)

@@ -18,11 +18,11 @@ from inference.phantom.lesions import paint_scenario
 from inference.phantom.liver import Liver
 from inference.phantom.materials import FIRST_LESION_CODE, Palette
 from inference.phantom.protocol import plan_acquisitions
-from inference.phantom.variety import Variety
 from inference.phantom.real_scan import RealScan
 from inference.phantom.recolour import Recolouring
 from inference.phantom.rendering import attenuation, make_textures, scan
 from inference.phantom.scene import Scene
+from inference.phantom.variety import Variety
 
 _COARSE_MM = 2.2
 #: Less than in a phantom: behind the organs of a scan there is nothing that could be shown.

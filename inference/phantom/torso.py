@@ -6,7 +6,7 @@ half width 150 mm, half depth 118 mm, right diaphragm dome 105 mm above L1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,15 @@ class Body:
             muscle_mm=rng.uniform(10.0, 13.5),
             dome_mm=rng.uniform(98.0, 110.0),
             age_years=rng.uniform(38.0, 82.0),
+        )
+
+    def built(self, wider: float, deeper: float, more_fat_mm: float) -> Body:
+        """Return this body larger, organs and all, and with more fat around the same organs."""
+        return replace(
+            self,
+            half_width_mm=self.half_width_mm * wider + more_fat_mm,
+            half_depth_mm=self.half_depth_mm * deeper + more_fat_mm,
+            fat_mm=self.fat_mm + more_fat_mm,
         )
 
     @property
@@ -173,7 +182,7 @@ def make_trunk(body: Body, grid: Grid, rng: np.random.Generator) -> Trunk:
     return Trunk(*(upsample(f.astype(np.float32), coarse, grid) for f in fields))
 
 
-def paint_trunk(scene: Scene, body: Body, trunk: Trunk) -> None:
+def paint_trunk(scene: Scene, body: Body, trunk: Trunk, table: bool = True) -> None:
     """Paint skin, fat, the muscle wall with its layers, the fat of the cavity and the table."""
     grid = scene.grid
     z, y, x = np.ix_(*grid.axes())
@@ -187,7 +196,8 @@ def paint_trunk(scene: Scene, body: Body, trunk: Trunk) -> None:
         sheet = np.abs((1.0 - part) * trunk.muscle + part * trunk.cavity) - 0.35
         scene.paint(Field(grid.whole, np.maximum(sheet, 1.0 - below)), Material.FAT, limit=0.35)
     scene.paint(Field(grid.whole, trunk.cavity), Material.FAT)
-    _paint_table(scene, body)
+    if table:
+        _paint_table(scene, body)
 
 
 def _paint_table(scene: Scene, body: Body) -> None:

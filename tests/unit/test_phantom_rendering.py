@@ -13,7 +13,7 @@ from inference.phantom.materials import (
     Material,
     Palette,
 )
-from inference.phantom.protocol import BREATHING_MM, padded, plan_acquisitions, reference_grid
+from inference.phantom.protocol import padded, plan_acquisitions, reference_grid
 from inference.phantom.rendering import (
     Acquisition,
     attenuation,
@@ -22,6 +22,7 @@ from inference.phantom.rendering import (
     scan,
 )
 from inference.phantom.scene import Scene
+from inference.phantom.variety import BREATHING_MM
 
 GRID = Grid((24, 32, 32), (2.0, 2.0, 2.5), (31.0, 31.0, -28.75))
 NOTHING = (0.0, 0.0, 0.0)
