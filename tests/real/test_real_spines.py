@@ -1,4 +1,4 @@
-"""The search on 169 real spines, with signals that an imperfect network would give.
+"""Real spines: the search on signals an imperfect network would give, and centres of masks.
 
 Key points: VID data set, ImFusion GmbH, CC BY-SA 4.0 (validation part, bodies only).
 """
@@ -6,12 +6,18 @@ Key points: VID data set, ImFusion GmbH, CC BY-SA 4.0 (validation part, bodies o
 import json
 import tarfile
 
+import nibabel as nib
 import numpy as np
 import pytest
 
 from inference.vertebra.levels import INDEX
 from inference.vertebra.optimization import find_chain
 from inference.vertebra.simulation import Faults, simulated_signals
+from labeler.core.landmark_checks import check
+from labeler.core.vertebra_masks import body_centres
+from labeler.core.vertebrae import NUMBERS
+from labeler.storage.landmarks import StoredGrid, read_centroids
+from labeler.storage.masks import read_mask
 
 pytestmark = pytest.mark.real
 
@@ -70,3 +76,23 @@ def test_search_names_real_spines_in_spite_of_a_confused_network(real_data):
     assert right / vertebrae >= 0.98, figures
     assert whole / len(cases) >= 0.92, figures
     assert right - plain >= 0.03 * vertebrae, figures
+
+
+def test_centres_of_a_real_mask_agree_with_the_published_centroids(real_data):
+    # VerSe 004, CC BY-SA 4.0
+    folder = real_data / "vertebra"
+    image = nib.load(folder / "sub-verse004_seg-vert_msk.nii.gz")
+    stored = StoredGrid(image.shape, image.affine)
+    published = read_centroids(folder / "sub-verse004_seg-subreg_ctd.json", stored)
+    assert published.direction == ("P", "I", "R")
+    mask = read_mask(folder / "sub-verse004_seg-vert_msk.nii.gz").mask
+    found = body_centres(mask.array, mask.grid)
+    errors = {
+        c.level: float(np.linalg.norm(np.subtract(found[NUMBERS[c.level]], c.position_ras)))
+        for c in published.centroids.values()
+    }
+    assert len(errors) == 9
+    # its L1 is compressed
+    assert max(error for level, error in errors.items() if level != "L1") < 3.0, errors
+    assert errors["L1"] < 8.0
+    assert not {d.kind for d in check(published.centroids)} & {"order", "missing", "duplicate"}
