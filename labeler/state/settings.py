@@ -102,6 +102,21 @@ class Memory(_Section):
 
     prefetch_mb: Annotated[int, Field(ge=0, le=1_000_000)] = 2048
     cache_gb: Annotated[float, Field(ge=0.0, le=10_000.0)] = 20.0
+    proposals_mb: Annotated[int, Field(ge=1, le=100_000)] = 256
+
+
+class Models(_Section):
+    """Models: where others are found, what runs them, and what is run before it is asked for.
+
+    ``labels`` holds what a model's own label names mean here: by model, value by name.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    ahead: bool = False
+    ahead_cases: Annotated[int, Field(ge=1, le=20)] = 2
+    model: str = ""
+    folders: list[str] = []
+    labels: dict[str, dict[str, int]] = {}
 
 
 class Person(_Section):
@@ -122,6 +137,7 @@ class SettingsData(_Section):
     editing: Editing = Editing()
     mouse: Mouse = Mouse()
     memory: Memory = Memory()
+    models: Models = Models()
     person: Person = Person()
     keys: dict[str, str] = {}
 

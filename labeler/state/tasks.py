@@ -23,15 +23,16 @@ from labeler.state.lanes import Lane
 
 log = logging.getLogger(__name__)
 
-LaneName = Literal["io", "compute", "journal", "lock"]
+LaneName = Literal["io", "compute", "journal", "lock", "model"]
 
 #: Threads per lane: four phases read at once; region work leaves a core to the window; what goes
-#: to the journal stays in order, and so do locks, which a dead drive may hold up.
-LANE_THREADS: dict[LaneName, int] = {"io": 4, "compute": 2, "journal": 1, "lock": 1}
+#: to the journal stays in order, and so do locks, which a dead drive may hold up; one model runs
+#: at a time.
+LANE_THREADS: dict[LaneName, int] = {"io": 4, "compute": 2, "journal": 1, "lock": 1, "model": 1}
 
 #: How much the threads of these lanes stand back (Unix niceness): six of them on two cores would
 #: make the window wait its turn, at every event, for tens of milliseconds.
-LANE_NICENESS: dict[LaneName, int] = {"io": 5, "compute": 2, "journal": 0, "lock": 0}
+LANE_NICENESS: dict[LaneName, int] = {"io": 5, "compute": 2, "journal": 0, "lock": 0, "model": 5}
 
 #: Lanes whose tasks are finished when the program ends; those of the others are dropped.
 LANES_TO_FINISH: tuple[LaneName, ...] = ("journal", "lock")
