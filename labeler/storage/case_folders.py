@@ -1,15 +1,17 @@
 """Finding cases that have a folder each: volume files, or the series of an examination.
 
-Only names are looked at; each folder is listed when its turn comes.
+Names are looked at, and the first bytes of a few files where names do not tell whether they are
+slices; each folder is listed when its turn comes.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from labeler.storage.dicom import holds_slices
 from labeler.storage.finding import Findings, FoundCase, FoundImage, folder_name
 from labeler.storage.layouts import layout_rules
 from labeler.storage.listing import (
@@ -43,7 +45,20 @@ def find_case_folders(root: Listing, layout: str, mask_root: Path) -> Findings:
     cases = itertools.chain.from_iterable(
         _cases_below(name, list_folder(root.path(name)), layout, _MAX_DEPTH) for name in folders
     )
-    return Findings(folders, cases, problems=problems)
+    return Findings(folders, _unless_all_are_empty(cases), problems=problems)
+
+
+def _unless_all_are_empty(cases: Iterable[FoundCase]) -> Iterator[FoundCase]:
+    """Give the cases; folders without images are cases only where other folders have some."""
+    empty: list[FoundCase] = []
+    cases = iter(cases)
+    for case in cases:
+        if case.images or case.is_dicom or case.masks:
+            yield from empty
+            yield case
+            break
+        empty.append(case)
+    yield from cases
 
 
 def _image_folders(listing: Listing) -> list[str]:
@@ -58,8 +73,7 @@ def _is_one_case(root: Listing, folders: list[str], layout: str) -> bool:
     if folders and not has_others:
         return True
     if layout == "dicom":
-        slices = any(looks_like_dicom(name) for name in root.files)
-        return (slices and not folders) or _is_one_study(root, folders)
+        return (holds_slices(root) and not folders) or _is_one_study(root, folders)
     return layout_rules().has_volumes(root) and not has_others
 
 
@@ -119,7 +133,7 @@ def _empty_case(case_id: str, listing: Listing, layout: str) -> FoundCase:
 def _has_slices(listing: Listing) -> bool:
     if layout_rules().has_volumes(listing):
         return False
-    return any(looks_like_dicom(name) for name in listing.files)
+    return holds_slices(listing)
 
 
 def _file_case(case_id: str, listing: Listing, layout: str) -> FoundCase | None:

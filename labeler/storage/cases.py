@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from labeler.core.volume import PHASES
 from labeler.storage import sidecar as sidecars
 from labeler.storage.case_folders import find_case_folders
 from labeler.storage.finding import Findings, FoundCase, find_flat, find_single_file
@@ -19,6 +18,8 @@ from labeler.storage.layout_detection import detect_layout, find_roots
 from labeler.storage.layouts import LAYOUTS, layout_rules
 from labeler.storage.listing import display_name, list_folder, natural_key
 from labeler.storage.mask_index import MaskIndex, masks_in
+from labeler.storage.phase_folders import LAYOUT as PHASE_FOLDERS
+from labeler.storage.phase_folders import find_phase_folders
 from labeler.storage.phases import PhaseSource, assign_phases
 from labeler.storage.reports import find_reports
 
@@ -33,7 +34,6 @@ __all__ = [
     "rescan",
     "scan",
     "scan_batches",
-    "set_phase_override",
 ]
 
 
@@ -204,6 +204,8 @@ def _find(image_root: Path, layout: str, mask_root: Path) -> Findings:
     listing = list_folder(image_root)
     if layout in ("case-folders", "dicom"):
         return find_case_folders(listing, layout, mask_root)
+    if layout == PHASE_FOLDERS:
+        return find_phase_folders(listing)
     return find_flat(listing, layout)
 
 
@@ -299,11 +301,13 @@ def inspect(case: Case) -> Case:
     Takes milliseconds a file, and longer for DICOM: not for the main thread.
     """
     # The readers take a while to import; the list of cases is on the screen before.
-    from labeler.storage.inspection import find_series, read_facts
+    from labeler.storage.inspection import find_series, find_series_of, read_facts
 
     notes: Sequence[str] = ()
-    if case.layout == "dicom":
-        found = find_series(case.folder)
+    folders = [source for source in case.images if source.is_folder]
+    if case.layout == "dicom" or folders:
+        found = find_series_of(folders) if folders else find_series(case.folder)
+        found.images += [source for source in case.images if folders and source not in folders]
         overrides = sidecars.load_sidecar(case.mask_root, case.id).sidecar.phases
         problems = _merged(case.found_problems, found.problems)
         case = _with_images(replace(case, found_problems=problems), found.images, overrides)
@@ -358,39 +362,3 @@ def new_mask_path(case: Case, name: str) -> Path:
     if not name or name != name.strip(" .") or any(c in '/\\:*?"<>|' or ord(c) < 32 for c in name):
         raise ValueError(f"{display_name(name)!r} cannot be the name of a mask file.")
     return _own_mask_folder(case) / f"{name}.nii.gz"
-
-
-def set_phase_override(case: Case, phases: Mapping[str, str | None]) -> sidecars.LoadedSidecar:
-    """Note by hand which image is which phase.
-
-    Parameters
-    ----------
-    case
-        The case; :func:`rescan` gives it with the new phases.
-    phases
-        By image key: a phase, "" to keep the image out, ``None`` to go back to what names say.
-
-    Returns
-    -------
-    LoadedSidecar
-        The notes as they are now.
-
-    Raises
-    ------
-    ValueError
-        When a phase or an image is unknown.
-    SaveError
-        When the notes cannot be written.
-    """
-    keys = {image.key for image in case.images}
-    for key, phase in phases.items():
-        if key not in keys:
-            raise ValueError(f"{display_name(key)!r} is no image of this case.")
-        if phase not in (*PHASES, "", None):
-            raise ValueError(f"{phase!r} is not one of {', '.join(PHASES)}.")
-    loaded = sidecars.load_sidecar(case.mask_root, case.id)
-    merged = {**loaded.sidecar.phases, **phases}
-    kept = {key: phase for key, phase in merged.items() if phase is not None}
-    changed = loaded.sidecar.model_copy(update={"phases": kept})
-    version = sidecars.save_sidecar(case.mask_root, changed, loaded.version)
-    return sidecars.LoadedSidecar(changed, version)

@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeler.storage.errors import ImageError
+from labeler.storage.listing import Listing, looks_like_dicom
 from labeler.storage.sources import DicomSeries, NoContext, ReadContext
 
 if TYPE_CHECKING:
     from labeler.storage.dicom_slices import DicomSlice
 
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+
 _MAGIC_OFFSET = 128
+#: Files of a folder that are opened to tell whether it holds slices.
+_PROBED = 6
 #: Sentences about broken files that a scan collects before it only counts them.
 _MAX_PROBLEMS = 20
 
@@ -56,6 +61,15 @@ def is_dicom_file(path: Path) -> bool:
     element = struct.unpack_from("<H", head, 2)[0]
     has_vr = head[4:6].isalpha() and head[4:6].isupper()
     return element <= 0x0100 and (has_vr or struct.unpack_from("<I", head, 4)[0] <= 256)
+
+
+def holds_slices(listing: Listing) -> bool:
+    """Whether a folder holds DICOM files: some say so by name, of the others a few are opened."""
+    names = [name for name in listing.files if looks_like_dicom(name)]
+    if any(name.lower().endswith(DICOM_SUFFIXES) for name in names):
+        return True  # also when they are damaged: then the case has to say so
+    probed = names[:: 1 + len(names) // _PROBED]
+    return any(is_dicom_file(Path(listing.path(name))) for name in probed)
 
 
 def scan_dicom(folder: Path, context: ReadContext | None = None) -> DicomScan:

@@ -58,6 +58,19 @@ def find_series(folder: Path) -> SeriesFound:
     return result
 
 
+def find_series_of(folders: Iterable[PhaseSource]) -> SeriesFound:
+    """Read which series lie in folders that hold one phase each."""
+    result = SeriesFound()
+    for source in folders:
+        found = find_series(source.path)
+        result.images += [
+            replace(image, channel_phase=source.channel_phase) for image in found.images
+        ]
+        result.problems += [f"{source.channel_phase}: {text}" for text in found.problems]
+        result.notes += found.notes
+    return result
+
+
 def _of_one_examination(series: list[DicomSeries], problems: list[str]) -> list[DicomSeries]:
     for attribute, what in (("patient_id", "patients"), ("study_uid", "examinations")):
         slices: Counter[str] = Counter()

@@ -1,13 +1,19 @@
-"""Where images and masks are and in which layout, found by looking at names."""
+"""Where images and masks are and in which layout, found by looking at names.
+
+Of files whose names do not tell whether they are DICOM the first bytes are looked at.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from labeler.storage.dicom import holds_slices
 from labeler.storage.finding import split_flat
 from labeler.storage.layouts import channel_of, layout_rules, lits_case_of
-from labeler.storage.listing import Listing, list_folder, looks_like_dicom
+from labeler.storage.listing import Listing, list_folder
+from labeler.storage.phase_folders import LAYOUT as PHASE_FOLDERS
+from labeler.storage.phase_folders import is_phase_first
 from labeler.storage.phases import phase_of_text
 
 #: How many folders are looked into to tell a layout.
@@ -62,6 +68,8 @@ def detect_layout(image_root: Path) -> str:
     for name in rules.image_sets:
         if name in listing.folders:
             return _layout_of_files(list_folder(listing.path(name)), is_set=True)
+    if is_phase_first(listing):
+        return PHASE_FOLDERS
     names = [n for n in listing.folders if not rules.is_ignored(n) and not rules.is_mask_folder(n)]
     children = [list_folder(listing.path(name)) for name in names[:_PEEKED]]
     stems = [stem for name in listing.files if (stem := rules.stem(name)) is not None]
@@ -96,7 +104,7 @@ def _leads_to_slices(listing: Listing) -> bool:
     for _ in range(3):
         if layout_rules().has_volumes(listing):
             return False
-        if any(looks_like_dicom(name) for name in listing.files):
+        if holds_slices(listing):
             return True
         if not listing.folders:
             return False

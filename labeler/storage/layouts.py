@@ -17,7 +17,7 @@ from labeler.storage.listing import Listing
 from labeler.storage.locations import bundled_folder
 
 #: Layouts that can be detected or forced.
-LAYOUTS = ("case-folders", "nnunet", "msd", "flat", "dicom")
+LAYOUTS = ("case-folders", "phase-folders", "nnunet", "msd", "flat", "dicom")
 
 _CHANNEL = re.compile(r"^(?P<case>.+)_(?P<channel>[0-9]{4})$")
 _LITS_VOLUME = re.compile(r"^volume-(?P<case>[0-9]+)$")

@@ -50,6 +50,11 @@ class PhaseSource:
     is_guessed: bool = False
 
     @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder of slices that has not been looked into yet."""
+        return self.series is None and self.path.is_dir()
+
+    @property
     def title(self) -> str:
         """Name for lists and sentences."""
         return display_name(self.path) if self.series is None else printable(self.series.title)

@@ -34,6 +34,7 @@ PREVIEW_DELAY_MS = 250
 
 LAYOUT_TEXTS = {
     "case-folders": "a folder per case",
+    "phase-folders": "a folder per phase, cases in each",
     "nnunet": "nnU-Net (case_0000.nii.gz \u2026)",
     "msd": "Medical Segmentation Decathlon, LiTS",
     "flat": "files side by side",

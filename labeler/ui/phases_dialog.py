@@ -55,8 +55,8 @@ class PhasesDialog(Dialog):
     def assignment(self) -> dict[str, str | None]:
         """What was changed: phase by image key, "" keeps an image out.
 
-        Fit for :func:`labeler.storage.cases.set_phase_override`. An image that another one
-        displaced is kept out as well, or its name would bring it back.
+        Fit for :func:`labeler.storage.phase_override.set_phase_override`. An image that another
+        one displaced is kept out as well, or its name would bring it back.
         """
         chosen = self._chosen()
         return {key: phase for key, phase in chosen.items() if phase != self._before[key]}

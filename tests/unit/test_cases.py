@@ -25,17 +25,18 @@ from labeler.storage.cases import (
     rescan,
     scan,
     scan_batches,
-    set_phase_override,
 )
 from labeler.storage.layouts import LAYOUTS
-from labeler.storage.sidecar import load_sidecar, save_sidecar, sidecar_path
+from labeler.storage.listing import looks_like_dicom
+from labeler.storage.phase_override import set_phase_override
+from labeler.storage.sidecar import SidecarConflict, load_sidecar, save_sidecar, sidecar_path
 
 
 def touch(root: Path, *names: str) -> None:
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.write_bytes(bytes(128) + b"DICM" if looks_like_dicom(name) else b"")
 
 
 def phases(case: Case) -> Mapping[str, str]:
@@ -151,6 +152,36 @@ def test_files_beside_case_folders_are_named(tmp_path: Path) -> None:
     found = scan(tmp_path)
     assert [case.id for case in found.cases] == ["P1", "P2"]
     assert found.problems == ("Files beside the case folders that are not shown: stray.nii.gz.",)
+
+
+# A folder a phase
+
+
+def test_phases_first(tmp_path: Path) -> None:
+    touch(tmp_path, "ART/P1.nii.gz", "ART/P10.nii.gz", "ART/P2.nii.gz", "misc/P1.nii.gz")
+    touch(tmp_path, "portal venous/P1.nii.gz", "portal venous/P2_PV.nii.gz")
+    touch(tmp_path, "portal venous/P2_liver_mask.nii.gz", "masks/P10.nii.gz", "masks/P1/a.nii.gz")
+    found = scan(tmp_path, layout="phase-folders")
+    assert [case.id for case in found.cases] == ["P1", "P2", "P10"]
+    assert [list(case.phases) for case in found.cases] == [["ART", "PV"], ["ART", "PV"], ["ART"]]
+    assert found.cases[1].phases["PV"].key == "portal venous/P2_PV.nii.gz"
+    assert [list(masks(case)) for case in found.cases] == [["a"], ["liver_mask"], ["masks"]]
+    assert not any(case.problems for case in found.cases)
+
+
+def test_phases_first_with_a_folder_a_case(tmp_path: Path) -> None:
+    touch(tmp_path, "ART/P1/image.nii.gz", "ART/P2/image.nii.gz", "PV/P1/image.nii.gz")
+    touch(tmp_path, "PV/P2/notes.txt", "PV/P1/draft_mask.nii.gz")
+    first, second = scan(tmp_path).cases
+    assert first.layout == "phase-folders"
+    assert {phase: source.key for phase, source in first.phases.items()} == {
+        "ART": "ART/P1/image.nii.gz",
+        "PV": "PV/P1/image.nii.gz",
+    }
+    assert list(masks(first)) == ["draft_mask"]
+    assert list(second.phases) == ["ART"]
+    assert second.problems == ("Its folder for PV holds no images.",)
+    assert rescan(first).phases == first.phases
 
 
 # One folder for all images
@@ -294,7 +325,7 @@ def test_the_layout_can_be_forced(tmp_path: Path) -> None:
 # DICOM trees
 
 
-def test_dicom_trees_are_listed_without_opening_files(tmp_path: Path) -> None:
+def test_dicom_trees_are_listed_without_reading_headers(tmp_path: Path) -> None:
     touch(tmp_path, "P1/IM1", "P1/IM2", "P2/S1/IM1", "P2/S2/IM1")
     touch(tmp_path, "P3/exam/S1/1.dcm", "P4/examA/S1/1.dcm", "P4/examB/S1/1.dcm", "DICOMDIR")
     found = scan(tmp_path)
@@ -303,6 +334,15 @@ def test_dicom_trees_are_listed_without_opening_files(tmp_path: Path) -> None:
     assert {case.layout for case in found.cases} == {"dicom"}
     assert not any(case.phases for case in found.cases)
     assert found.cases[2].folder == tmp_path / "P3" / "exam"
+
+
+def test_a_folder_of_other_things_has_no_cases(tmp_path: Path) -> None:
+    for name in ("init/passwd", "ssh/key", "ssh/known", "empty/deeper/fstab"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text("no image\n")
+    found = scan(tmp_path)
+    assert found.cases == ()
+    assert found.problems == (f"No cases were found in {tmp_path} (layout case-folders).",)
 
 
 def test_case_folders_may_hold_dicom_here_and_there(tmp_path: Path) -> None:
@@ -464,7 +504,7 @@ def test_any_tree_gives_cases_with_files_of_their_own(
         paths = [mask.path for case in found.cases for mask in case.masks]
         assert len(set(paths)) == len(paths)
         assert all(path.is_file() for path in paths)
-        assert all(image.path.is_file() for case in found.cases for image in case.images)
+        assert all(image.path.exists() for case in found.cases for image in case.images)
         for case in found.cases[:3]:
             again = rescan(case)
             assert (again.phases, again.masks) == (case.phases, case.masks)
@@ -481,7 +521,8 @@ def test_broken_links_are_named_on_their_case(tmp_path: Path) -> None:
 def test_folders_that_link_in_a_circle(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "again").symlink_to(tmp_path)
-    assert scan(tmp_path).cases
+    touch(tmp_path, "b/PV.nii.gz")
+    assert "b" in [case.id for case in scan(tmp_path).cases]
 
 
 def test_names_that_are_no_text(tmp_path: Path) -> None:
@@ -528,6 +569,17 @@ def test_a_phase_set_by_hand_stays(tmp_path: Path) -> None:
     again = scan(tmp_path).cases[0]
     assert phases(again) == {"PV": "PV.nii.gz"}
     assert [source.key for source in again.spare] == ["P1/DL.nii.gz"]
+
+
+def test_a_phase_set_by_hand_takes_nothing_of_others_away(tmp_path: Path) -> None:
+    touch(tmp_path, "P1/PV.nii.gz")
+    case = only(scan(tmp_path))
+    opened = load_sidecar(tmp_path, "P1")
+    theirs = opened.sidecar.model_copy(update={"status": "done"})
+    save_sidecar(tmp_path, theirs, opened.version)
+    with pytest.raises(SidecarConflict):
+        set_phase_override(case, {"P1/PV.nii.gz": "ART"}, opened)
+    assert load_sidecar(tmp_path, "P1").sidecar.phases == {}
 
 
 def test_corrections_are_checked(tmp_path: Path) -> None:

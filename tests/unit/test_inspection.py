@@ -9,7 +9,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from labeler.storage.cases import Case, inspect, scan
+from labeler.storage.cases import Case, inspect, rescan, scan
+from labeler.storage.images import read_volume
+from tests.unit.dicom_files import hu_of, write_series
 
 SHAPE_IJK = (8, 7, 5)
 
@@ -106,9 +108,31 @@ def test_files_that_vanish_are_a_problem(tmp_path: Path) -> None:
     assert text.startswith("ART: ART.nii.gz")
 
 
+def test_a_folder_of_slices_a_phase(tmp_path: Path) -> None:
+    """What a series calls itself says less than the folder that somebody put it into."""
+    for number, phase in enumerate(("ART", "PV")):
+        for case in ("P1", "P2"):
+            uid = f"1.2.{number + 1}"
+            hu = hu_of(3 + number)
+            write_series(
+                tmp_path / phase / case, hu, uid=uid, SeriesDescription="Abdomen", PatientID=case
+            )
+    first, second = scan(tmp_path).cases
+    assert list(first.phases) == ["ART", "PV"]
+    case = inspect(first)
+    assert not case.problems
+    shapes = {phase: source.shape_ijk for phase, source in case.phases.items()}
+    assert shapes == {"ART": (8, 6, 3), "PV": (8, 6, 4)}
+    volume = read_volume(case.phases["PV"].series)
+    assert volume.array.shape == (4, 6, 8)
+    again = inspect(rescan(case))
+    assert again.phases == case.phases
+    assert second.id == "P2"
+
+
 def test_a_folder_without_dicom_says_so(tmp_path: Path) -> None:
     (tmp_path / "P1").mkdir()
-    (tmp_path / "P1" / "IM1").write_bytes(b"text, in truth")
+    (tmp_path / "P1" / "1.dcm").write_bytes(b"text, in truth")
     case = inspected(tmp_path)
     assert case.layout == "dicom"
     assert case.problems == ("The folder P1 holds no CT series.",)

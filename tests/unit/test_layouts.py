@@ -15,7 +15,7 @@ def touch(root: Path, *names: str) -> None:
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.write_bytes(bytes(128) + b"DICM" if looks_like_dicom(name) else b"")
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,12 @@ def test_dicom_names() -> None:
         ("flat", ["a.nii.gz", "b.nii.gz"]),
         ("flat", ["a_ART.nii.gz", "a_PV.nii.gz", "a_seg.nii.gz"]),
         ("flat", ["a.nii.gz", "masks/a.nii.gz"]),
+        ("phase-folders", ["ART/P1.nii.gz", "ART/P2.nii.gz", "PV/P1.nii.gz", "PV/P2.nii.gz"]),
+        ("phase-folders", ["NC/P1/a.nii.gz", "NC/P2/a.nii.gz", "DL/P1/b.nii.gz", "DL/P2/b.nii.gz"]),
+        ("phase-folders", ["ART/P1_ART.nii", "ART/P2_ART.nii", "PV/P1_PV.nii", "PV/P2_PV.nii"]),
+        ("phase-folders", ["NC/P1/IM1", "NC/P2/IM1", "ART/P1/IM1", "ART/P2/IM1", "masks/x.nii"]),
+        ("case-folders", ["ART/1.nii.gz", "PV/1.nii.gz"]),
+        ("case-folders", ["ART/P1.nii.gz", "ART/P2.nii.gz", "PV/P3.nii.gz", "PV/P4.nii.gz"]),
         ("dicom", ["P1/S1/IM1", "P1/S1/IM2", "P2/S1/IM1"]),
         ("dicom", ["P1/study/series/IM1.dcm"]),
         ("dicom", ["IM1.dcm", "IM2.dcm"]),
@@ -121,6 +127,15 @@ def test_dicom_names() -> None:
 def test_layouts_are_detected(tmp_path: Path, layout: str, names: list[str]) -> None:
     touch(tmp_path, *names)
     assert detect_layout(tmp_path) == layout
+
+
+def test_files_of_other_kinds_are_no_slices(tmp_path: Path) -> None:
+    for name in ("init/passwd", "init/hosts", "ssh/key"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("root:x:0:0:root:/root:/bin/bash\n" * 10)
+    assert detect_layout(tmp_path) == "case-folders"
+    (tmp_path / "ssh" / "damaged.dcm").write_bytes(b"")  # says what it is meant to be
+    assert detect_layout(tmp_path) == "dicom"
 
 
 def test_a_file_has_a_layout_too(tmp_path: Path) -> None:

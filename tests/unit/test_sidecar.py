@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labeler.storage.errors import SaveError
 from labeler.storage.sidecar import (
     Sidecar,
     SidecarConflict,
@@ -19,9 +20,11 @@ from labeler.storage.sidecar import (
     case_id_of,
     list_sidecars,
     load_sidecar,
-    read_all,
+    put_sidecar_aside,
+    read_sidecar,
     read_summary,
     save_sidecar,
+    save_sidecar_copy,
     sidecar_path,
 )
 
@@ -116,7 +119,7 @@ def test_annotations_come_back(tmp_path: Path) -> None:
 def test_a_case_in_a_deeper_folder_has_its_notes_in_the_same_place(tmp_path: Path) -> None:
     save_sidecar(tmp_path, Sidecar(case="batch/P1", status="done"), None)
     assert sidecar_path(tmp_path, "batch/P1") == tmp_path / "_labeling" / "batch%2FP1.json"
-    assert [loaded.sidecar.case for loaded in read_all(tmp_path)] == ["batch/P1"]
+    assert load_sidecar(tmp_path, "batch/P1").sidecar.status == "done"
 
 
 def test_names_of_files_that_are_no_text_can_be_noted(tmp_path: Path) -> None:
@@ -253,6 +256,20 @@ def test_notes_removed_by_somebody_else_are_a_conflict(tmp_path: Path) -> None:
         save_sidecar(tmp_path, Sidecar(case="P1"), version)
 
 
+def test_two_versions_can_be_kept(tmp_path: Path) -> None:
+    assert put_sidecar_aside(tmp_path, "P1") is None
+    theirs = Sidecar(case="P1", status="done")
+    save_sidecar(tmp_path, theirs, None)
+    copy = save_sidecar_copy(tmp_path, Sidecar(case="P1", status="flagged"))
+    assert read_sidecar(copy, "P1").sidecar.status == "flagged"
+    assert load_sidecar(tmp_path, "P1").sidecar.status == "done"
+    version = put_sidecar_aside(tmp_path, "P1")
+    save_sidecar(tmp_path, Sidecar(case="P1", status="flagged"), version)
+    (aside,) = sidecar_path(tmp_path, "P1").parent.glob("*.theirs-*")
+    assert read_sidecar(aside, "P1").sidecar.status == "done"
+    assert list(list_sidecars(tmp_path)) == ["P1"], "copies are no notes of a case"
+
+
 def test_notes_of_another_case_are_neither_shown_nor_replaced(tmp_path: Path) -> None:
     """As on a file system that takes P1 and p1 for one name."""
     path = write(tmp_path, {"case": "p1", "status": "done"})
@@ -260,6 +277,6 @@ def test_notes_of_another_case_are_neither_shown_nor_replaced(tmp_path: Path) ->
     assert loaded.is_foreign
     assert loaded.sidecar.status == "todo"
     before = path.read_text()
-    with pytest.raises(SidecarConflict, match="another case"):
+    with pytest.raises(SaveError, match="another case"):
         save_sidecar(tmp_path, loaded.sidecar, loaded.version)
     assert path.read_text() == before
