@@ -7,7 +7,7 @@ around them. Filling the outlines of a label gives its voxels back exactly.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import cv2
@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from labeler.core._jit import Array, frozen, kernel
 from labeler.core.mask import LabelArray
-from labeler.core.raster import BoolArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,22 +68,6 @@ def label_contours(
             for line, parent in zip(lines, parents, strict=True)
         )
     return found
-
-
-def fill_contours(contours: Sequence[Contour], shape: tuple[int, int]) -> BoolArray:
-    """Voxels of a label from all of its contours; the inverse of :func:`label_contours`.
-
-    Parameters
-    ----------
-    contours
-        All contours of one label, holes included.
-    shape
-        Rows and columns of the slice.
-    """
-    filled = np.zeros(shape, np.uint8)
-    if contours:
-        cv2.fillPoly(filled, [contour.points for contour in contours], 1)
-    return filled.view(np.bool_)
 
 
 @kernel

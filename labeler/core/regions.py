@@ -77,11 +77,6 @@ class Region:
         """Highest slice."""
         return self.box.hi_kji[0] - 1
 
-    @property
-    def largest_k(self) -> int:
-        """Slice of largest area."""
-        return self.anchor_kji[0]
-
 
 @dataclass(frozen=True)
 class RegionDelta:

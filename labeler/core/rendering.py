@@ -23,7 +23,7 @@ from labeler.core._render_kernels import (
     to_screen,
 )
 from labeler.core.geometry import FloatArray, Grid
-from labeler.core.labels import SPARE_COLOURS, LabelTable
+from labeler.core.labels import LabelTable, spare_rgb
 from labeler.core.mask import Box, LabelArray
 from labeler.core.runs import scan_rows
 from labeler.core.slices import SliceCache, SlicePart
@@ -88,9 +88,8 @@ def colour_table(
     dtype
         Type of the mask's array.
     """
-    spare = np.array([int(colour[1:], 16) for colour in SPARE_COLOURS], np.uint32)
     size = np.iinfo(np.dtype(dtype).type).max + 1
-    table = BLACK | spare[np.arange(size) % len(spare)]
+    table = BLACK | spare_rgb(np.arange(size))
     for label in labels:
         if label.value < size:
             table[label.value] = BLACK | np.uint32(int(label.colour[1:], 16))

@@ -105,11 +105,6 @@ class ViewTransform:
         y = (ijk[..., row] - self.to_ijk[row, 2]) / self.to_ijk[row, 1]
         return np.stack((x, y), axis=-1)
 
-    def voxel_at(self, x: float, y: float) -> tuple[int, int, int] | None:
-        """``ijk`` of the voxel under a screen point; ``None`` outside of the grid."""
-        i, j, k = np.floor(self.to_ijk @ (x, y, 1.0) + 0.5).astype(int).tolist()
-        return (i, j, k) if self.grid.contains((i, j, k)) else None
-
     def shows(self, box: Box, grid: Grid) -> bool:
         """Whether the slice cuts a box of voxels of another grid (what a repaint depends on)."""
         lo, hi = box.lo_kji[::-1], box.hi_kji[::-1]

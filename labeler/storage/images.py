@@ -24,18 +24,11 @@ from labeler.storage.sources import (
 if TYPE_CHECKING:
     from labeler.storage.cache import VolumeCache
 
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".png")
-
 _DICOM_MAGIC = b"DICM"
 _PNG_MAGIC = b"\x89PNG"
 _NRRD_MAGIC = b"NRRD"
 #: gzip, and the header sizes 348 and 540 in either byte order.
 _NIFTI_MAGICS = (b"\x1f\x8b", b"\x5c\x01\0\0", b"\0\0\x01\x5c", b"\x1c\x02\0\0", b"\0\0\x02\x1c")
-
-
-def is_image_path(path: Path) -> bool:
-    """Whether a file is an image that can be read, judged by its name alone."""
-    return path.name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def read_header(source: Source) -> ImageHeader:

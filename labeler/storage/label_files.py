@@ -5,24 +5,16 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import AoT
-
-from labeler.core.labels import SPARE_COLOURS, Label, LabelTable
-from labeler.storage.atomic import Fingerprint, write_bytes_durably
-from labeler.storage.errors import SaveError
+from labeler.core.labels import Label, LabelTable, spare_colour
 from labeler.storage.listing import reason
 from labeler.storage.locations import bundled_folder
 
 FILE_NAME = "labels.toml"
 
 _MAX_BYTES = 16 * 2**20
-_KEYS = ("value", "name", "colour", "group")
 
 
 def load_label_table(mask_root: Path | None = None) -> tuple[LabelTable, list[str]]:
@@ -91,7 +83,9 @@ def _label(entry: Any) -> Label:
         raise ValueError("its value is not a whole number")
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"value {value} has no name")
-    colour = entry.get("colour", entry.get("color", SPARE_COLOURS[value % len(SPARE_COLOURS)]))
+    colour = entry.get("colour", entry.get("color"))
+    if colour is None:
+        colour = spare_colour(value)
     group = entry.get("group", "")
     if not isinstance(colour, str) or not isinstance(group, str):
         raise ValueError(f"colour and group of {name!r} must be texts")
@@ -99,41 +93,3 @@ def _label(entry: Any) -> Label:
     if not re.fullmatch("#[0-9a-f]{6}", colour):
         raise ValueError(f"the colour {colour!r} of {name!r} is not #rrggbb")
     return Label(value, " ".join(name.split()), colour, group.strip())
-
-
-def write_labels(path: Path, labels: Iterable[Label]) -> None:
-    """Write a label file durably; comments and unknown keys of a file that is there are kept.
-
-    Raises
-    ------
-    SaveError
-        When it cannot be written, or the file there cannot be understood and would be lost.
-    """
-    version: Fingerprint | None = None
-    document = tomlkit.document()
-    try:
-        version = Fingerprint.of(path)
-        document = tomlkit.parse(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise SaveError(f"{path.name} cannot be read ({reason(error)}).") from error
-    except (ValueError, TOMLKitError) as error:
-        raise SaveError(f"{path.name} is not valid TOML; it was left as it is.") from error
-    old = document.get("label")
-    known = {entry.get("value"): entry for entry in old} if isinstance(old, AoT) else {}
-    entries = tomlkit.aot()
-    for label in sorted(labels, key=lambda label: label.value):
-        entry = known.get(label.value, tomlkit.table())
-        for key in _KEYS:
-            value = getattr(label, key)
-            if entry.get(key) != value:
-                entry[key] = value
-        entry.pop("color", None)
-        entries.append(entry)
-    document["label"] = entries
-    data = tomlkit.dumps(document).encode("utf-8")
-    if version is None:
-        write_bytes_durably(path, data)
-    else:
-        write_bytes_durably(path, data, expected=version)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.core.contours import fill_contours, label_contours
+from labeler.core.contours import label_contours
 from labeler.core.geometry import Plane
 from labeler.core.raster import GridSlice
 from tests.unit.core_strategies import label_maps, make_grid, planes, random_labels, seeds
+
+
+def fill_contours(contours, shape):
+    """Voxels of a label from all of its contours: what they have to give back."""
+    filled = np.zeros(shape, np.uint8)
+    if contours:
+        cv2.fillPoly(filled, [contour.points for contour in contours], 1)
+    return filled.view(np.bool_)
 
 
 @given(

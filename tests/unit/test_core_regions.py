@@ -127,7 +127,7 @@ def test_jump_points_lie_in_the_region_on_the_slice_they_name(array):
         areas = crop.sum(axis=(1, 2))
         assert region.first_kji[0] == region.first_k == box.lo_kji[0]
         assert region.middle_kji[0] == (region.first_k + region.last_k) // 2
-        assert areas[region.largest_k - region.first_k] == areas.max()
+        assert areas[region.anchor_kji[0] - region.first_k] == areas.max()
         for point in (region.first_kji, region.middle_kji, region.anchor_kji):
             assert index.region_at(point) == region.id
 

@@ -73,13 +73,6 @@ def test_the_matrix_to_another_grid_goes_through_the_patient(plane, pixel):
     assert ijk == pytest.approx(other.to_ijk(view.screen_to_ras(*pixel)), abs=1e-6)
 
 
-def test_the_voxel_under_a_pixel():
-    view = view_of(Plane.AXIAL, GRID.to_ras((10, 5, 6)), 0.1)
-    assert view.voxel_at(150, 100) == (10, 5, 6)
-    assert view.voxel_at(150 + 0.8 / 0.1, 100 - 0.9 / 0.1) == (11, 4, 6)
-    assert view.voxel_at(150 - 11 * 8, 100) is None
-
-
 def test_a_point_outside_of_the_phase_has_no_slice():
     view = view_of(Plane.AXIAL, GRID.to_ras((10, 5, 12)))
     assert (view.slice_index, view.n_slices, view.has_slice) == (12, 12, False)

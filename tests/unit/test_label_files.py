@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from inference.phantom.labels import LABEL_NAMES
-from labeler.core.labels import Label, LabelTable
-from labeler.storage.errors import SaveError
-from labeler.storage.label_files import load_label_table, read_labels, write_labels
+from labeler.core.labels import Label
+from labeler.storage.label_files import load_label_table, read_labels
 
 GOOD = '[[label]]\nvalue = 1\nname = "Liver"\ncolour = "#3cba7a"\ngroup = "organ"\n'
 
@@ -98,31 +97,3 @@ def test_a_colour_may_be_missing(tmp_path: Path) -> None:
     (label,) = read_labels(path)[0]
     assert label.name == "Left lobe"
     assert label.rgb
-
-
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    table, _ = load_label_table()
-    path = tmp_path / "labels.toml"
-    write_labels(path, table)
-    again, problems = read_labels(path)
-    assert problems == []
-    assert list(again) == list(table)
-
-
-def test_writing_keeps_comments_and_unknown_keys(tmp_path: Path) -> None:
-    path = tmp_path / "labels.toml"
-    path.write_text("# ours\n" + GOOD.replace("value = 1", "value = 1 # one\nsnomed = 10200004"))
-    write_labels(path, LabelTable([Label(1, "Liver", "#112233"), Label(2, "Spleen", "#445566")]))
-    text = path.read_text()
-    assert "# ours" in text
-    assert "# one" in text
-    assert "snomed = 10200004" in text
-    assert [label.colour for label in read_labels(path)[0]] == ["#112233", "#445566"]
-
-
-def test_a_file_nobody_understands_is_not_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "labels.toml"
-    path.write_text("[[label]")
-    with pytest.raises(SaveError, match="left as it is"):
-        write_labels(path, [Label(1, "Liver", "#112233")])
-    assert path.read_text() == "[[label]"

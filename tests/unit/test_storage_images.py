@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeler.storage.errors import ImageError
-from labeler.storage.images import is_image_path, read_header, read_volume
+from labeler.storage.images import read_header, read_volume
 from tests.unit.storage_files import (
     ORIENTATIONS,
     Progress,
@@ -677,11 +677,6 @@ def test_bad_png(tmp_path):
 
 
 # House rules
-
-
-def test_names_of_images():
-    assert is_image_path(Path("A/B.NII.GZ"))
-    assert not is_image_path(Path("B.json"))
 
 
 def test_format_libraries_wait_for_their_first_file():
