@@ -1,0 +1,51 @@
+"""``ct-infer train``: training of the shipped networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def train() -> None:
+    """Train a family of networks."""
+
+
+@train.command()
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of checkpoints, weights, curves and patients made so far.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the training that is in the folder.")
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Settings of the training; config/train_liver.toml by default.",
+)
+@click.option(
+    "--anatomies",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder with the free anatomies (LIDC-IDRI-0001, CPTAC-PDA); phantoms alone without.",
+)
+def liver(out: Path, resume: bool, settings: Path | None, anatomies: Path | None) -> None:
+    """Train stage 1 of the liver model: the coarse network, then the fine one.
+
+    May be killed at any time; --resume goes on from the last checkpoint.
+    """
+    if not resume and any((out / stage).exists() for stage in ("coarse", "fine")):
+        raise click.ClickException(f"there is a training in {out}; go on with it with --resume.")
+    # loaded here: torch and numba take seconds, and other commands do not need them
+    import logging
+
+    from inference.locations import config_folder
+    from inference.training.liver import LiverTraining, known_anatomies
+    from inference.training.settings import read_settings
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    chosen = read_settings(settings or config_folder() / "train_liver.toml")
+    found = known_anatomies(anatomies)
+    click.echo(f"Real anatomies: {', '.join(a.name for a in found) or 'none'}.", err=True)
+    LiverTraining(out, chosen, found).run()

@@ -1,0 +1,1 @@
+"""The liver model: seven organs and six lesion types in four-phase or single-phase CT."""

@@ -1,0 +1,1 @@
+"""Training of the shipped networks on synthetic patients and free anatomies."""

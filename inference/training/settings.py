@@ -1,0 +1,105 @@
+"""Settings of a liver training: what ``config/train_liver.toml`` says, checked."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PatientSettings(_Settings):
+    """Who is trained on and who is validated on.
+
+    Parameters
+    ----------
+    phantoms, validation : int
+        How many phantoms of each kind.
+    first_seed, first_validation_seed : int
+        Their seeds count from here and never meet.
+    real_share : float
+        Part of the samples that shows a real anatomy.
+    real_copies : int
+        Copies of each real anatomy with other lesions.
+    liver_only_share : float
+        Part of those that comes from scans of which only the liver is labelled.
+    random_contrast : float
+        Part of the phantoms that is shown with meaningless attenuations.
+    """
+
+    phantoms: int = Field(gt=0)
+    validation: int = Field(gt=0)
+    first_seed: int = 100_000
+    first_validation_seed: int = 900_000
+    real_share: float = Field(ge=0, le=1)
+    real_copies: int = Field(gt=0)
+    liver_only_share: float = Field(ge=0, le=1)
+    random_contrast: float = Field(ge=0, le=1)
+
+
+class StageSettings(_Settings):
+    """How one network is trained.
+
+    Parameters
+    ----------
+    window_kji : tuple of int
+        Voxels of a sample, multiples of 16.
+    features : tuple of int
+        Channels of the network's levels.
+    steps, warm_up_steps : int
+    visits : int
+        How often each sample is used, every time as another scan with other phases.
+    block : int
+        Samples whose visits are mixed.
+    learning_rate, weight_decay, clip : float
+    ema_decay : float
+        Of the averaged weights that are validated and shipped.
+    noise_hu : tuple of float
+        Range of the SD of the noise.
+    validate_every, save_every : int
+        In steps.
+    """
+
+    window_kji: tuple[int, int, int]
+    features: tuple[int, int, int, int, int, int]
+    steps: int = Field(gt=0)
+    warm_up_steps: int = Field(ge=0)
+    visits: int = Field(gt=0)
+    block: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    clip: float = Field(gt=0)
+    ema_decay: float = Field(ge=0, lt=1)
+    noise_hu: tuple[float, float]
+    validate_every: int = Field(gt=0)
+    save_every: int = Field(gt=0)
+
+
+class LiverSettings(_Settings):
+    """A whole training of the liver's stage 1."""
+
+    seed: int = Field(ge=0)
+    patients: PatientSettings
+    coarse: StageSettings
+    fine: StageSettings
+
+
+def read_settings(path: Path) -> LiverSettings:
+    """Return the settings in a file.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    ValueError
+        It is not TOML, or a value is missing, unknown or out of range.
+    """
+    try:
+        with path.open("rb") as file:
+            return LiverSettings.model_validate(tomllib.load(file))
+    except ValueError as error:  # of tomllib and pydantic
+        raise ValueError(f"{path} cannot be used: {error}") from error
