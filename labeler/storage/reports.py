@@ -14,7 +14,7 @@ from labeler.storage.delimited import Table, parse_table
 from labeler.storage.layouts import layout_rules
 from labeler.storage.listing import display_name, list_folder, reason
 from labeler.storage.locations import bundled_folder
-from labeler.storage.text_encoding import decode_text
+from labeler.storage.text_encoding import decode_text, is_binary
 
 #: Larger files are not report tables.
 MAX_FILE_BYTES = 64 * 2**20
@@ -97,6 +97,8 @@ def _read_file(path: Path, columns: ReportColumns, known: set[str]) -> _File:
     except OSError as error:
         return _File(name, (), (), (f"{name} cannot be read ({reason(error)}).",))
     text, encoding, is_sure = decode_text(content)
+    if is_binary(text):
+        return _File(name, (), (), (f"{name} is no table: its content is not text.",))
     problems = []
     if not is_sure:
         problems.append(f"{name}: the encoding is not certain, it was read as {encoding}.")

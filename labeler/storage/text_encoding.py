@@ -23,6 +23,10 @@ _BOMS = (
 #: Bytes beyond ASCII that are judged; more would not change the verdict.
 _SAMPLE = 1 << 15
 
+#: Characters at the beginning that tell whether a file is text, and how many of them, or which
+#: share, may be none.
+_BINARY_SAMPLE, _FEW_STRANGE, _MOST_STRANGE = 1 << 16, 4, 0.03
+
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _FOREIGN_LINE = re.compile(rb"[^\r\n]*[\x80-\xff][^\r\n]*")
 
@@ -75,6 +79,16 @@ def decode_text(content: bytes) -> tuple[str, str, bool]:
     chinese = _chinese_encoding(_foreign_bytes(content))
     text = content.decode(chinese or "cp1252", errors="replace")
     return text, chinese or "cp1252", chinese is not None and "\ufffd" not in text
+
+
+def is_binary(text: str) -> bool:
+    """Whether decoded content is no text at all: a picture, an archive, a damaged file.
+
+    A zero byte or a bad character here and there is no reason: hospital systems write them.
+    """
+    sample = text[:_BINARY_SAMPLE]
+    strange = sum(c == "\ufffd" or (c < " " and c not in "\t\n\r\f\x1a") for c in sample)
+    return strange > max(_FEW_STRANGE, _MOST_STRANGE * len(sample))
 
 
 def _foreign_bytes(content: bytes) -> bytes:

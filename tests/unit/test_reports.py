@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import time
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -254,6 +257,32 @@ def test_zero_bytes_are_left_out(tmp_path: Path) -> None:
     library = load(tmp_path, b"id,text\nP1,a\0b\x07c\n")
     assert library.rows_for("P1")[0].values["text"] == "abc"
     assert library.problems == ["r.csv: zero bytes were left out."]
+
+
+def random_bytes(count: int) -> bytes:
+    return np.random.default_rng(count).integers(0, 256, count, np.uint8).tobytes()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        random_bytes(100),
+        random_bytes(50_000),
+        gzip.compress(random_bytes(5000)),
+        b"PK\x03\x04" + zlib.compress(random_bytes(3000)),
+        b"%PDF-1.7\n" + zlib.compress(random_bytes(3000)),
+        np.random.default_rng(0).normal(40, 100, 20_000).astype("<i2").tobytes(),
+        np.random.default_rng(0).integers(0, 3, 20_000).astype(np.uint8).tobytes(),
+        bytes(5000),
+        b"id,text\nP1," + bytes(500),
+    ],
+    ids=["few", "noise", "gzip", "zip", "pdf", "voxels", "labels", "zeros", "overwritten"],
+)
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+    library = load(tmp_path, content)
+    assert library.problems == ["r.csv is no table: its content is not text."]
+    assert len(library) == 0
+    assert library.columns == []
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
