@@ -19,6 +19,7 @@ from labeler.core.labels import LabelTable
 from labeler.core.mask import Box, Mask, Patch
 from labeler.core.regions import Region, RegionIndex
 from labeler.core.volume import Volume
+from labeler.state.proposals import Proposals
 from labeler.storage.cases import Case
 from labeler.storage.masks import MaskFile
 
@@ -92,6 +93,8 @@ class Session(QObject):
         self._masks: dict[str, MaskEntry] = {}
         self._regions: dict[str, RegionIndex] = {}
         self._problems: dict[str, str] = {}
+        #: What a model proposes for the case; never one of the masks.
+        self.proposals = Proposals(self)
 
     @property
     def volumes(self) -> Mapping[str, Volume]:

@@ -1,0 +1,324 @@
+"""One run of a model on one case, and what becomes of the answer; for any thread, no Qt objects.
+
+The answer is packed at once: in this form it waits for its case, in little memory, and survives
+the end of the program. It is taken apart into regions when its case is shown.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from inference.contract import Cancelled as ModelCancelled
+from inference.contract import Card, Context, Finding, Image, LabelMap, ParamValue, Request
+from inference.worker import RunResult
+from labeler.core.distance import Check, never_stop
+from labeler.core.geometry import Grid
+from labeler.core.proposals import Numbered, number_regions
+from labeler.core.statistics import PlacedVolume, VoxelSource
+from labeler.core.volume import Volume
+from labeler.state.placement import Shift
+from labeler.state.proposals import ModelRun, Opinion, Proposal
+from labeler.state.tasks import Cancelled, TaskContext
+from labeler.storage.cache import VolumeCache
+from labeler.storage.cases import Case, inspect
+from labeler.storage.images import read_volume
+from labeler.storage.proposal_files import PackedProposal, case_key, pack, stamp_of, unpack
+from labeler.storage.sidecar import load_sidecar
+
+#: Shift of a phase that nobody has shifted.
+NO_SHIFT: Shift = (0.0, 0.0, 0.0)
+
+
+class Predictor(Protocol):
+    """What runs models: :class:`inference.worker.Worker`."""
+
+    def run(self, model_id: str, request: Request, context: Context) -> RunResult:
+        """Return what a model finds; blocks."""
+
+    def close(self) -> None:
+        """End at once, and a run that goes on with it; from any thread."""
+
+
+class RunRefused(Exception):
+    """A model that cannot run on a case; the message is a sentence for the user."""
+
+
+class AnsweredBefore(Exception):
+    """A case that nobody asked about has regions of the model in its masks already."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A model that is to be run on a case.
+
+    Attributes
+    ----------
+    number
+        Names the job.
+    case, card
+        What, by which model.
+    params
+        Parameters of the model.
+    is_ahead
+        Nobody has asked for it: it is computed before the case is opened.
+    volumes
+        Phases that are in memory; the others are read.
+    shifts_mm
+        Breathing correction of the open case, which may not be saved yet; ``None``: as stored.
+    """
+
+    number: int
+    case: Case
+    card: Card
+    params: Mapping[str, ParamValue]
+    is_ahead: bool = False
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    shifts_mm: Mapping[str, Shift] | None = None
+
+
+class _Caller:
+    """A task as the model's side of it."""
+
+    def __init__(self, task: TaskContext) -> None:
+        self._task = task
+
+    def report(self, fraction: float, text: str) -> None:
+        self._task.report(fraction, text)
+
+    def check(self) -> None:
+        if self._task.is_cancelled:
+            raise ModelCancelled
+
+
+def run_job(
+    context: TaskContext, job: Job, predictor: Predictor, cache: VolumeCache | None
+) -> PackedProposal:
+    """Read what the model needs, run it, and pack its answer.
+
+    Raises
+    ------
+    RunRefused
+        When the case lacks what the model needs, or the model returned no mask.
+    AnsweredBefore
+        When the job is ahead, and regions of the model were accepted in an earlier run.
+    inference.worker.WorkerError
+        When the model failed.
+    labeler.storage.errors.ImageError
+        When a phase cannot be read.
+    Cancelled
+        From the context.
+    """
+    case = job.case if job.case.is_inspected else inspect(job.case)
+    refusal = job.card.refusal(case.phases)
+    if refusal is not None:
+        raise RunRefused(refusal)
+    shifts = job.shifts_mm
+    if shifts is None:
+        notes = load_sidecar(case.mask_root, case.id).sidecar
+        shifts = notes.shifts_mm
+        if job.is_ahead and any(entry.get("model") == job.card.id for entry in notes.provenance):
+            raise AnsweredBefore
+    stamps = {phase: stamp_of(case.phases[phase]) for phase in job.card.usable(case.phases)}
+    placed: dict[str, Volume] = {}
+    for phase in stamps:
+        context.check()
+        volume = job.volumes.get(phase)
+        if volume is None:
+            source = case.phases[phase]
+            volume = read_volume(source.series or source.path, _Quiet(context), cache)
+        placed[phase] = volume
+    images = {
+        phase: Image(volume.array, volume.grid.shifted(shifts.get(phase, NO_SHIFT)).affine)
+        for phase, volume in placed.items()
+    }
+    try:
+        answer = predictor.run(job.card.id, Request(images, job.params), _Caller(context))
+    except ModelCancelled as error:
+        raise Cancelled from error
+    mask = answer.result.mask
+    if mask is None:
+        raise RunRefused(f"{job.card.title} returned no mask")
+    phase = _phase_of(mask, images)
+    document = {
+        "id": secrets.token_hex(8),
+        "phase": phase,
+        "affine": placed[phase].grid.affine.tolist(),
+        "stamps": stamps,
+        "run": asdict(_facts(job, answer, tuple(images))),
+        "names": {str(value): name for value, name in job.card.labels.items()},
+        "findings": [
+            _described(finding, shifts.get(phase, NO_SHIFT)) for finding in answer.result.findings
+        ],
+        "warnings": list(answer.result.warnings),
+        "report": answer.result.report,
+        "measures": _plain(answer.result.measures or {}),
+    }
+    return PackedProposal(case_key(case), pack(document, mask.array))
+
+
+def build_proposal(
+    packed: PackedProposal,
+    case: Case,
+    volumes: Mapping[str, Volume],
+    shifts_mm: Mapping[str, Shift],
+    check: Check = never_stop,
+) -> Proposal:
+    """Take a packed answer apart into regions.
+
+    Parameters
+    ----------
+    packed
+        From :func:`run_job`.
+    case
+        The case it is about.
+    volumes
+        Phases of the case that are read; regions are measured in them.
+    shifts_mm
+        Breathing correction by phase.
+    check
+        Called now and then; may raise to stop.
+
+    Raises
+    ------
+    ValueError
+        When it is damaged, or a phase it was made of is another one now.
+    """
+    document, labels = unpack(packed.data)
+    try:
+        phase, run = str(document["phase"]), document["run"]
+        for name, stamp in document["stamps"].items():
+            if name not in case.phases or stamp_of(case.phases[name]) != stamp:
+                raise ValueError(f"the file of {name} was changed since")
+        grid = Grid(labels.shape, np.array(document["affine"], dtype=np.float64))
+        if phase not in volumes or not volumes[phase].grid.matches(grid):
+            raise ValueError(f"the grid of {phase} is another one now")
+        numbered = number_regions(labels, grid, _as_seen(phase, volumes, shifts_mm), check)
+        opinions, warnings = _opinions(document["findings"], numbered, grid)
+        warnings = (*map(str, document["warnings"]), *warnings)
+        if numbered.n_left_out:
+            warnings += (f"{numbered.n_left_out:,} specks of the result are left out.",)
+        return Proposal(
+            id=str(document["id"]),
+            case_id=case.id,
+            phase=phase,
+            grid=grid,
+            numbers=numbered.numbers,
+            regions=numbered.regions,
+            names={int(value): str(name) for value, name in document["names"].items()},
+            run=ModelRun(**{**run, "phases": tuple(run["phases"])}),
+            opinions=opinions,
+            warnings=warnings,
+            report=str(document["report"]),
+            measures=dict(document["measures"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it is damaged ({type(error).__name__})") from error
+
+
+def _as_seen(
+    phase: str, volumes: Mapping[str, Volume], shifts_mm: Mapping[str, Shift]
+) -> dict[str, VoxelSource]:
+    """Phases in the coordinates of one of them, breathing correction applied."""
+    own = np.array(shifts_mm.get(phase, NO_SHIFT))
+    return {
+        name: PlacedVolume(
+            volume.array, volume.grid.shifted(np.array(shifts_mm.get(name, NO_SHIFT)) - own)
+        )
+        for name, volume in volumes.items()
+    }
+
+
+class _Quiet:
+    """A task that reading may stop, and whose progress stays that of the model."""
+
+    def __init__(self, task: TaskContext) -> None:
+        self._task = task
+
+    def report(self, fraction: float, text: str = "") -> None:
+        """Say what is done; how far is not known yet."""
+        self._task.report(0.0, "Reading the phases")
+
+    def check(self) -> None:
+        self._task.check()
+
+
+def _phase_of(mask: LabelMap, images: Mapping[str, Image]) -> str:
+    """The phase on whose grid a mask lies."""
+    for phase, image in images.items():
+        if image.array.shape == mask.array.shape and np.allclose(
+            image.affine_ras, mask.affine_ras, atol=1e-3
+        ):
+            return phase
+    raise RunRefused("The model returned a mask on a grid of none of the phases")
+
+
+def _facts(job: Job, answer: RunResult, phases: tuple[str, ...]) -> ModelRun:
+    card = job.card
+    return ModelRun(
+        model=card.id,
+        title=card.title,
+        version=card.version,
+        licence=card.licence,
+        intended_use=card.intended_use,
+        is_demonstration=card.demonstration,
+        weights=answer.weights,
+        params=dict(job.params),
+        device=answer.device,
+        seconds=round(answer.seconds, 2),
+        phases=phases,
+        time=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+    )
+
+
+def _described(finding: Finding, shift_mm: Shift) -> dict[str, Any]:
+    """A finding as JSON, its point in the coordinates of the phase's own grid."""
+    return {
+        "label": int(finding.label),
+        "anchor_ras": [float(v) - s for v, s in zip(finding.anchor_ras, shift_mm, strict=True)],
+        "confidence": float(finding.confidence),
+        "opinions": {stage: _plain(shares) for stage, shares in finding.opinions.items()},
+        "measures": _plain(finding.measures),
+        "flags": [str(flag) for flag in finding.flags],
+    }
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as JSON has them: no infinities, no types of libraries."""
+    result: dict[str, Any] = {}
+    for name, value in values.items():
+        value = value.item() if isinstance(value, np.generic) else value
+        is_odd = isinstance(value, float) and not math.isfinite(value)
+        result[str(name)] = None if is_odd else value
+    return result
+
+
+def _opinions(
+    findings: list[dict[str, Any]], numbered: Numbered, grid: Grid
+) -> tuple[dict[int, Opinion], tuple[str, ...]]:
+    """Findings by the number of the region they are about, and what is wrong with them."""
+    opinions: dict[int, Opinion] = {}
+    lost = 0
+    for finding in sorted(findings, key=lambda finding: finding["confidence"]):
+        ijk = grid.nearest_ijk(finding["anchor_ras"])
+        number = int(numbered.numbers[ijk[::-1]]) if grid.contains(ijk) else 0
+        region = numbered.regions.get(number)
+        if region is None or region.label != finding["label"]:
+            lost += 1
+            continue
+        opinions[number] = Opinion(
+            float(finding["confidence"]),
+            {str(stage): dict(shares) for stage, shares in finding["opinions"].items()},
+            dict(finding["measures"]),
+            tuple(map(str, finding["flags"])),
+        )
+    if not lost:
+        return opinions, ()
+    many = "A finding" if lost == 1 else f"{lost} findings"
+    return opinions, (f"{many} of the model lies in none of the regions.",)
