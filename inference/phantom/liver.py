@@ -148,7 +148,7 @@ def _diseased(
     """Make the surface nodular and paint the ascites; return the liver and the wall around it."""
     grid = scene.grid.crop(box)
     # folded noise: round nodules with sharp clefts between
-    nodules = 0.8 - np.abs(smooth_noise(rng, grid, 9.0))
+    nodules = np.float32(0.8) - np.abs(smooth_noise(rng, grid, 9.0))
     values = values + np.float32(1.7 * variety.nodules_mm) * nodules
     if variety.ascites_mm > 0.0:
         width = variety.ascites_mm * np.clip(1.0 + 0.5 * smooth_noise(rng, grid, 60.0), 0.0, 2.0)

@@ -109,10 +109,33 @@ def attenuation(
 ) -> Values:
     """Return the HU of a scene in one phase, without any trace of a scanner."""
     p = PHASES.index(phase)
-    out = np.empty(scene.grid.shape_kji, dtype=np.float32)
-    flat = [a.reshape(-1) for a in (scene.front, scene.back, scene.share, *textures)]
-    grain = np.ascontiguousarray(palette.grain[:, p] / np.float32(TEXTURE_STEPS))
-    _attenuation(*flat, np.ascontiguousarray(palette.hu[:, p]), grain, out.reshape(-1))
+    layers = (scene.front, scene.back, scene.share)
+    return mixture_hu(layers, textures, palette.hu[:, p], palette.grain[:, p])
+
+
+def mixture_hu(
+    layers: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]],
+    textures: tuple[NDArray[np.int8], ...],
+    hu: NDArray[np.float32],
+    grain: NDArray[np.float32],
+) -> Values:
+    """Return the HU of painted materials.
+
+    Parameters
+    ----------
+    layers : tuple of three ndarray of uint8, shape (nk, nj, ni)
+        `front`, `back` and `share` of a scene.
+    textures : tuple of three ndarray of int8, same shape
+        See :func:`make_textures`.
+    hu : ndarray of float32, shape (256,)
+        Of each material code.
+    grain : ndarray of float32, shape (256, 3)
+        SD of each material at the scales of the textures.
+    """
+    out = np.empty(layers[0].shape, dtype=np.float32)
+    flat = [np.ascontiguousarray(a).reshape(-1) for a in (*layers, *textures)]
+    steps = np.ascontiguousarray(grain / np.float32(TEXTURE_STEPS))
+    _attenuation(*flat, np.ascontiguousarray(hu), steps, out.reshape(-1))
     return out
 
 

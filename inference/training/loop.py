@@ -17,7 +17,7 @@ import torch
 from inference.training.checkpoints import load_checkpoint, save_checkpoint
 from inference.training.loss import segmentation_loss
 from inference.training.samples import Sample
-from inference.training.settings import StageSettings
+from inference.training.settings import LoopSettings
 from inference.weights import save_weights
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ Scores = dict[str, float]
 """Named figures of a validation; ``score`` decides which weights are the best."""
 
 
-def learning_rate(step: int, settings: StageSettings) -> float:
+def learning_rate(step: int, settings: LoopSettings) -> float:
     """Return the rate of a step: linear warm-up, then a cosine down to a hundredth."""
     if step < settings.warm_up_steps:
         return settings.learning_rate * (step + 1) / settings.warm_up_steps
@@ -60,6 +60,14 @@ class Average:
             self.weights[name].lerp_(value, 1.0 - decay)
 
 
+def sample_loss(network: torch.nn.Module, sample: Sample) -> torch.Tensor:
+    """Return the loss of a segmentation network on a sample."""
+    image = sample.image[None].to(memory_format=torch.channels_last_3d)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = network(image)[0]
+    return segmentation_loss(logits.float(), sample.truth, sample.liver_only)
+
+
 class Training:
     """Training of one network in a folder; goes on from the folder's checkpoint.
 
@@ -69,21 +77,24 @@ class Training:
         Gets checkpoints, best and last weights and the curve.
     network : Module
         With its initial weights.
-    settings : StageSettings
+    settings : LoopSettings
     validate : callable
         Returns the scores of a network in evaluation mode.
+    loss_of : callable
+        Returns the loss of a network on what one step sees.
     """
 
     def __init__(
         self,
         folder: Path,
         network: torch.nn.Module,
-        settings: StageSettings,
+        settings: LoopSettings,
         validate: Callable[[torch.nn.Module], Scores],
+        loss_of: Callable[[torch.nn.Module, Any], torch.Tensor] = sample_loss,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._settings, self._validate = folder, settings, validate
-        self._network = network
+        self._network, self._loss_of = network, loss_of
         self._optimizer = torch.optim.AdamW(
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
@@ -102,10 +113,10 @@ class Training:
         """Whether all steps were made."""
         return self.step >= self._settings.steps
 
-    def run(self, samples: Iterable[Sample], stop_at: int | None = None) -> None:
+    def run(self, samples: Iterable[Any], stop_at: int | None = None) -> None:
         """Train to the end, or to a step; `samples` begin with the one of the next step."""
         last = min(self._settings.steps, stop_at or self._settings.steps)
-        stream: Iterator[Sample] = iter(samples)
+        stream: Iterator[Any] = iter(samples)
         while self.step < last:
             started = time.monotonic()
             sample = next(stream)
@@ -122,16 +133,13 @@ class Training:
             if self.step % self._settings.save_every == 0 or self.step == last:
                 save_checkpoint(self._folder, self._state())
 
-    def _learn(self, sample: Sample) -> float:
+    def _learn(self, sample: Any) -> float:
         """Make one step and return its loss."""
         self._network.train()
         rate = learning_rate(self.step, self._settings)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        image = sample.image[None].to(memory_format=torch.channels_last_3d)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = self._network(image)[0]
-        loss = segmentation_loss(logits.float(), sample.truth, sample.liver_only)
+        loss = self._loss_of(self._network, sample)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self._network.parameters(), self._settings.clip)

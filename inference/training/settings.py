@@ -41,8 +41,31 @@ class PatientSettings(_Settings):
     random_contrast: float = Field(ge=0, le=1)
 
 
-class StageSettings(_Settings):
-    """How one network is trained.
+class LoopSettings(_Settings):
+    """How long and how fast one network is trained.
+
+    Parameters
+    ----------
+    steps, warm_up_steps : int
+    learning_rate, weight_decay, clip : float
+    ema_decay : float
+        Of the averaged weights that are validated and shipped.
+    validate_every, save_every : int
+        In steps.
+    """
+
+    steps: int = Field(gt=0)
+    warm_up_steps: int = Field(ge=0)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    clip: float = Field(gt=0)
+    ema_decay: float = Field(ge=0, lt=1)
+    validate_every: int = Field(gt=0)
+    save_every: int = Field(gt=0)
+
+
+class StageSettings(LoopSettings):
+    """How one network of stage 1 is trained.
 
     Parameters
     ----------
@@ -50,42 +73,64 @@ class StageSettings(_Settings):
         Voxels of a sample, multiples of 16.
     features : tuple of int
         Channels of the network's levels.
-    steps, warm_up_steps : int
     visits : int
         How often each sample is used, every time as another scan with other phases.
     block : int
         Samples whose visits are mixed.
-    learning_rate, weight_decay, clip : float
-    ema_decay : float
-        Of the averaged weights that are validated and shipped.
     noise_hu : tuple of float
         Range of the SD of the noise.
-    validate_every, save_every : int
-        In steps.
     """
 
     window_kji: tuple[int, int, int]
     features: tuple[int, int, int, int, int, int]
-    steps: int = Field(gt=0)
-    warm_up_steps: int = Field(ge=0)
     visits: int = Field(gt=0)
     block: int = Field(gt=0)
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
-    clip: float = Field(gt=0)
-    ema_decay: float = Field(ge=0, lt=1)
     noise_hu: tuple[float, float]
-    validate_every: int = Field(gt=0)
-    save_every: int = Field(gt=0)
+
+
+class LesionSettings(LoopSettings):
+    """How the network of stage 2 is trained.
+
+    Parameters
+    ----------
+    phantoms, validation : int
+        How many livers of each kind.
+    first_seed, first_validation_seed : int
+        Their seeds count from here and never meet.
+    widths : tuple of int
+        Channels of the network's levels.
+    batch : int
+        Patches of a step.
+    batches_of_each : int
+        Steps for which one liver is used.
+    negative_share : float
+        Part of the patches that show no lesion where one is proposed.
+    context_share : float
+        Part of the lesions that are moved to another place of the same liver.
+    noise_hu : tuple of float
+        Range of the SD of the noise.
+    """
+
+    phantoms: int = Field(gt=0)
+    validation: int = Field(gt=0)
+    first_seed: int = 300_000
+    first_validation_seed: int = 950_000
+    widths: tuple[int, int, int]
+    batch: int = Field(gt=0)
+    batches_of_each: int = Field(gt=0)
+    negative_share: float = Field(ge=0, le=1)
+    context_share: float = Field(ge=0, le=1)
+    noise_hu: tuple[float, float]
 
 
 class LiverSettings(_Settings):
-    """A whole training of the liver's stage 1."""
+    """A whole training of the liver model: both networks of stage 1, and stage 2."""
 
     seed: int = Field(ge=0)
     patients: PatientSettings
     coarse: StageSettings
     fine: StageSettings
+    lesions: LesionSettings
 
 
 def read_settings(path: Path) -> LiverSettings:
