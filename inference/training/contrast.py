@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from inference.contract import PHASES
 from inference.phantom.fields import Values
+from inference.phantom.grids import Grid
 from inference.phantom.materials import FIRST_LESION_CODE, Material, Palette
 from inference.phantom.rendering import attenuation, make_textures
 from inference.phantom.scene import Scene
@@ -132,9 +133,7 @@ class Showing:
             patient.hu, patient.names, patient.age_years, rng, self._random_contrast
         )
         textures = self._drawn_textures(rng)
-        return _show_scene(
-            (patient.front, patient.back, patient.share), hu, patient.grain, textures, rng
-        )
+        return show_scene((patient.front, patient.back, patient.share), hu, patient.grain, textures)
 
     def _drawn_textures(self, rng: np.random.Generator) -> tuple[NDArray[np.int8], ...]:
         """Return textures nobody has seen in this place: those of the bank, moved and turned."""
@@ -146,18 +145,29 @@ class Showing:
         return tuple(drawn)
 
 
-def _show_scene(
+def show_scene(
     scene: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]],
     hu: Hu,
     grain: Hu,
     textures: tuple[NDArray[np.int8], ...],
-    rng: np.random.Generator,
+    grid: Grid | None = None,
 ) -> Values:
-    """Return a painted scene in four phases."""
+    """Return a painted scene in four phases.
+
+    Parameters
+    ----------
+    scene : tuple of three ndarray of uint8, shape (nk, nj, ni)
+        Front, back and share.
+    hu : ndarray of float32, shape (256, 4)
+    grain : ndarray of float32, shape (256, 4, 3)
+    textures : tuple of three ndarray of int8, shape (nk, nj, ni)
+    grid : Grid, optional
+        The training grid by default.
+    """
     painted = Scene.__new__(Scene)
-    painted.grid = training_grid()
+    painted.grid = training_grid() if grid is None else grid
     painted.front, painted.back, painted.share = scene
-    palette = Palette(rng, 60.0)
+    palette = Palette.__new__(Palette)
     palette.hu, palette.grain = hu, grain
     return np.stack([attenuation(painted, palette, textures, phase) for phase in PHASES])
 

@@ -23,11 +23,14 @@ from inference.phantom.case import stepper
 from inference.phantom.grids import Grid
 from inference.phantom.lesions import paint_scenario
 from inference.phantom.materials import Palette
-from inference.phantom.patient import LARGE_VESSEL_MM
+from inference.phantom.patient import large_vessels
+from inference.phantom.variety import draw as draw_variety
 
 SPACING_MM = 3.0
-SHAPE_KJI = (104, 96, 136)
-_CENTRE_RAS = (0.0, 22.0, 15.0)
+SHAPE_KJI = (136, 96, 136)
+_CENTRE_RAS = (0.0, 22.0, -30.0)
+LIVER_ABOVE_CENTRE_MM = 60.0
+"""How far the middle of the liver lies above that of the grid, about."""
 
 _CLASS_OF_NAME = {
     "lung": classes.LUNG,
@@ -42,6 +45,8 @@ _CLASS_OF_NAME = {
     "disc": classes.SPINE,
     "bowel_wall": classes.BOWEL,
     "bowel_fluid": classes.BOWEL,
+    "colon_wall": classes.BOWEL,
+    "colon_gas": classes.BOWEL,
     "stool": classes.BOWEL,
     "gas": classes.BOWEL,
     "artery": classes.VESSEL,
@@ -109,7 +114,7 @@ class RealPatient:
 
 
 def training_grid() -> Grid:
-    """Return the grid of the patients: 408 x 288 x 312 mm around the upper abdomen."""
+    """Return the grid of the patients: 408 x 288 x 408 mm from heart to hips."""
     half = [(n - 1) * SPACING_MM / 2.0 for n in SHAPE_KJI[::-1]]
     x, y, z = _CENTRE_RAS
     origin = (x + half[0], y + half[1], z - half[2])
@@ -119,11 +124,11 @@ def training_grid() -> Grid:
 def paint_patient(seed: int) -> PaintedPatient:
     """Return a synthetic patient. The same seed gives the same bits."""
     build, look, ill = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
-    anatomy = make_anatomy(training_grid(), build, stepper(None))
+    variety = draw_variety(seed)
+    anatomy = make_anatomy(training_grid(), build, stepper(None), variety)
     palette = Palette(look, anatomy.body.age_years)
-    trees = (anatomy.trees.portal, anatomy.trees.veins)
-    large = np.concatenate([t.points[t.radii_mm > LARGE_VESSEL_MM] for t in trees])
-    paint_scenario(anatomy.scene, palette, anatomy.liver, None, large, ill)
+    large = large_vessels(anatomy)
+    paint_scenario(anatomy.scene, palette, anatomy.liver, None, large, ill, variety.lesions)
     names = np.full(256, "", dtype="U40")
     table = np.zeros(256, dtype=np.uint8)
     for code, name in palette.names.items():

@@ -22,12 +22,14 @@ from inference.phantom.real_scan import RealScan, read_scan
 from inference.phantom.recolour import bounds
 from inference.phantom.scene import Scene
 from inference.training.contrast import NO_TISSUE
-from inference.training.patients import SHAPE_KJI, SPACING_MM, RealPatient
+from inference.training.patients import (
+    LIVER_ABOVE_CENTRE_MM,
+    SHAPE_KJI,
+    SPACING_MM,
+    RealPatient,
+)
 
 _ABOVE_AND_BELOW_MM = 200.0
-_BELOW_LIVER_MM = 15.0
-"""How far the centre of the training grid lies below that of the liver."""
-
 _AGE_YEARS = 60.0
 _VESSEL_HU = (115.0, 600.0)
 _BONE = r"rib_.*|sternum|costal_cartilages|hip_.*|scapula_.*|clavicula_.*|humerus_.*|femur_.*|skull"
@@ -68,7 +70,7 @@ def on_training_grid(scan: RealScan) -> RealScan:
     body = bounds(ndimage.binary_opening(scan.hu[::2, ::4, ::4] > -300.0, iterations=2), 0)
     if body is not None:  # across, the middle of the body
         centre[1:] = [(s.start + s.stop - 1) / 2.0 * 4.0 for s in body[1:]]
-    centre[0] -= _BELOW_LIVER_MM / spacing[0]
+    centre[0] -= LIVER_ABOVE_CENTRE_MM / spacing[0]
     start = centre - step * (np.asarray(SHAPE_KJI) - 1) / 2.0
     smooth = ndimage.gaussian_filter(scan.hu, np.where(step > 1.0, 0.5 * step, 0.0))
     hu = ndimage.affine_transform(

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset
 
 from inference.liver import classes
@@ -22,7 +23,13 @@ from inference.liver.networks import COARSE_SPACING_MM, FINE_SPACING_MM, organ_c
 from inference.phantom.real_scan import RealScan
 from inference.training.contrast import Showing
 from inference.training.deform import bend, make_view, random_matrix
-from inference.training.patients import SPACING_MM, PaintedPatient, Pool, RealPatient
+from inference.training.patients import (
+    LIVER_ABOVE_CENTRE_MM,
+    SPACING_MM,
+    PaintedPatient,
+    Pool,
+    RealPatient,
+)
 from inference.training.real import read_anatomy, real_patient
 from inference.training.scanner import acquire, cut_field, draw_phases
 from inference.training.settings import PatientSettings, StageSettings
@@ -30,7 +37,10 @@ from inference.training.settings import PatientSettings, StageSettings
 COARSE_WINDOW_KJI = (48, 48, 64)
 """Voxels of the window in which the coarse network looks while the fine one is trained."""
 
-_CENTRE_SD_MM = (28.0, 10.0, 10.0)
+_CENTRE_MM = (-85.0, 65.0)
+"""Where windows are centred, from the middle of the liver upwards."""
+
+_ASIDE_SD_MM = 10.0
 _FIRST_PATIENTS = 40
 _OTHER_ORGAN_SHARE = 0.25
 _CENTRE_JITTER_MM = 25.0
@@ -140,6 +150,12 @@ class Visits(Protocol):
 Pose = Callable[[PaintedPatient | RealPatient, torch.Tensor, np.random.Generator], Visits]
 
 
+def _window_centre(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the centre of a window, (k, j, i) in mm from the centre of the patient's grid."""
+    up = LIVER_ABOVE_CENTRE_MM + rng.uniform(*_CENTRE_MM)
+    return np.array([up, *rng.normal(0.0, _ASIDE_SD_MM, 2)])
+
+
 class CoarseVisits:
     """Looks at the whole upper abdomen at 6 mm."""
 
@@ -152,7 +168,7 @@ class CoarseVisits:
     ) -> None:
         self._settings = settings
         window = settings.window_kji
-        centre = rng.normal(0.0, _CENTRE_SD_MM)
+        centre = _window_centre(rng)
         matrix = random_matrix(rng)
         source = patient.truth.shape
         view = make_view(source, window, COARSE_SPACING_MM, centre, matrix, bend(rng, window))
@@ -183,7 +199,7 @@ class FineVisits:
         self._coarse = coarse
         self._phases_hu = phases_hu
         self._patient = patient
-        self._centre = rng.normal(0.0, _CENTRE_SD_MM)
+        self._centre = _window_centre(rng)
         self._matrix = random_matrix(rng)
         self._bend = bend(rng, COARSE_WINDOW_KJI)
         view = make_view(
