@@ -78,9 +78,13 @@ class CaseSwitcher(QObject):
     def reopen_case(self) -> None:
         """Read the open case anew (its files were assigned differently)."""
         case_id = self._opener.current_id
+
+        def then() -> None:
+            if case_id is not None and case_id == self._opener.current_id:
+                self.leave(lambda: self._opener.open(case_id))
+
         if case_id is not None:
-            self._worklist.reread(case_id)
-            self.leave(lambda: self._opener.open(case_id))
+            self._worklist.reread(case_id, then)
 
     def go(self, step: int) -> None:
         """Open the case ``step`` rows below; with no case open, the first of the list."""

@@ -6,15 +6,12 @@ from PyQt5.QtCore import QObject, pyqtSignal
 from PyQt5.QtWidgets import QDialog, QMessageBox, QWidget
 
 from labeler import __version__
-from labeler.storage.cases import set_phase_override
-from labeler.storage.errors import SaveError
 from labeler.ui.case_switcher import CaseSwitcher
 from labeler.ui.commands import Commands
 from labeler.ui.keys_dialog import KeysDialog
 from labeler.ui.open_dialog import OpenDialog
 from labeler.ui.phases_dialog import PhasesDialog
 from labeler.ui.settings_dialog import SettingsDialog
-from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.open_folder import Roots, Worklist
 from labeler.workflows.recent_folders import remember_roots
 from labeler.workflows.review_case import set_status
@@ -43,7 +40,6 @@ class FileActions(QObject):
         ws: Workspace,
         commands: Commands,
         worklist: Worklist,
-        opener: CaseOpener,
         switcher: CaseSwitcher,
         saver: CaseSaver,
         window: QWidget,
@@ -53,7 +49,7 @@ class FileActions(QObject):
         self._commands = commands
         self._worklist = worklist
         self._switcher = switcher
-        self._opener = opener
+        self._saver = saver
         self._window = window
         commands.bind("file.open", self._open)
         commands.bind("file.save", lambda: saver.save())
@@ -122,15 +118,13 @@ class FileActions(QObject):
 
     def _phases(self) -> None:
         case = self._ws.session.case
-        if case is None:
-            self.refused.emit("Open a case first.")
+        reason = "Open a case first." if case is None else self._ws.session.read_only_reason
+        if case is None or reason:
+            self.refused.emit(reason or "")
             return
         dialog = PhasesDialog(case, self._window)
         try:
             if dialog.exec_() == QDialog.Accepted and dialog.assignment():
-                self._opener.sidecar = set_phase_override(case, dialog.assignment())
-                self._switcher.reopen_case()
-        except SaveError as error:
-            self.refused.emit(str(error))
+                self._saver.assign_phases(dialog.assignment(), self._switcher.reopen_case)
         finally:
             dialog.deleteLater()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -70,6 +70,7 @@ class Worklist(QObject):
         self._rows: dict[str, int] = {}
         self._region_counts: dict[str, dict[str, int]] = {}
         self._wanted: list[str] = []
+        self._after_reread: dict[str, list[Callable[[], None]]] = {}
         tasks.count_changed.connect(self._count_when_idle)
 
     @property
@@ -98,6 +99,8 @@ class Worklist(QObject):
         """Forget the list and fill it anew from these folders."""
         for key in ("inspect", "count"):
             self._tasks.cancel(key)
+        self._tasks.cancel_where(lambda key: isinstance(key, tuple) and key[0] == "reread")
+        self._after_reread.clear()
         self.roots = roots
         self._cases.clear()
         self._rows.clear()
@@ -112,8 +115,9 @@ class Worklist(QObject):
             failed=self._scan_failed,
         )  # fmt: skip
         self._tasks.submit(
-            "io", "reports", _load_reports, roots, done=self._set_reports, failed=self._scan_failed
-        )
+            "io", "reports", _load_reports, roots, done=self._set_reports,
+            failed=self._reports_failed,
+        )  # fmt: skip
 
     def request_cases(self, case_ids: Iterable[str]) -> None:
         """Ask for headers and region counts of these cases, those on the screen."""
@@ -149,15 +153,32 @@ class Worklist(QObject):
             self._region_counts[case_id] = counts
             self.row_changed.emit(row)
 
-    def reread(self, case_id: str) -> Case | None:
-        """Look at a case's files anew (after a phase was assigned or a mask was added)."""
+    def reread(self, case_id: str, then: Callable[[], None] | None = None) -> None:
+        """Look at a case's files anew, in the background; ``then`` is called afterwards.
+
+        For when a phase was assigned or a mask was added.
+        """
         case = self.case(case_id)
         if case is None:
-            return None
-        fresh = rescan(case)
-        self.update_case(fresh)
-        self.request_cases(dict.fromkeys([*self._wanted, case_id]))  # its headers are unread again
-        return fresh
+            return
+        if then is not None:
+            self._after_reread.setdefault(case_id, []).append(then)
+        self._tasks.submit(
+            "io", ("reread", case_id), _rescan, case,
+            done=self._reread, failed=partial(self._not_reread, case_id),
+        )  # fmt: skip
+
+    def _reread(self, fresh: Case) -> None:
+        now = self.case(fresh.id)
+        if now is not None:
+            self.update_case(replace(fresh, status=now.status))  # set since, or not saved yet
+            self.request_cases(dict.fromkeys([*self._wanted, fresh.id]))  # its headers are unread
+        for call in self._after_reread.pop(fresh.id, []):
+            call()
+
+    def _not_reread(self, case_id: str, error: Exception) -> None:
+        self._after_reread.pop(case_id, None)
+        self._add_problem(f"The files of {case_id} cannot be looked at: {error}", error)
 
     def neighbour(self, case_id: str, step: int) -> str | None:
         """Id of the case ``step`` rows below (negative: above)."""
@@ -169,8 +190,7 @@ class Worklist(QObject):
     def _add_batch(self, batch: CaseSet) -> None:
         self.mask_root, self.layout = batch.mask_root, batch.layout
         for sentence in batch.problems:
-            self.problems.append(sentence)
-            self.problem_found.emit(sentence)
+            self._add_problem(sentence)
         if batch.cases:
             first = len(self._cases)
             for case in batch.cases:
@@ -183,15 +203,22 @@ class Worklist(QObject):
         self.scanned.emit()
 
     def _scan_failed(self, error: Exception) -> None:
-        self.problems.append(str(error))
-        self.problem_found.emit(str(error))
+        self._add_problem(f"The search for cases ended early: {error}", error)
         self._scan_done(None)
+
+    def _reports_failed(self, error: Exception) -> None:
+        self._add_problem(f"The reports cannot be read: {error}", error)
+
+    def _add_problem(self, sentence: str, error: Exception | None = None) -> None:
+        if error is not None:
+            log.warning("%s", sentence, exc_info=None if isinstance(error, OSError) else error)
+        self.problems.append(sentence)
+        self.problem_found.emit(sentence)
 
     def _set_reports(self, library: ReportLibrary) -> None:
         self.reports = library
         for sentence in library.problems:
-            self.problems.append(sentence)
-            self.problem_found.emit(sentence)
+            self._add_problem(sentence)
         self.reports_changed.emit()
 
     def _count_when_idle(self, pending: int) -> None:
@@ -223,6 +250,10 @@ def _scan(context: TaskContext, roots: Roots) -> None:
 
 def _load_reports(context: TaskContext, roots: Roots) -> ReportLibrary:
     return ReportLibrary.load(roots.reports or find_reports(roots.images))
+
+
+def _rescan(context: TaskContext, case: Case) -> Case:
+    return rescan(case)
 
 
 def _inspect_all(context: TaskContext, cases: Iterable[Case]) -> None:
