@@ -91,7 +91,7 @@ class Program(QObject):
         cache_bytes = int(data.memory.cache_gb * 2**30)
         cache = VolumeCache.default(cache_bytes) if cache_bytes else None
         self.opener = CaseOpener(self.ws, self.worklist, cache, self)
-        self.journal = JournalKeeper(self.ws.session, self.ws.tasks, self)
+        self.journal = JournalKeeper(self.ws, self)
         self.saver = CaseSaver(self.ws, self.opener, self.journal, self)
         self.preparation = GettingReady(self.ws.tasks, self)
         self.updater = RegionUpdater(self.ws.session, self.ws.tasks, self)
@@ -160,6 +160,7 @@ class Program(QObject):
         self.views.refused.connect(status.show_message)
         self.reports.refused.connect(status.show_message)
         self.journal.failed.connect(status.show_error)
+        self.journal.said.connect(status.show_message)
         self.journal.unsaved_found.connect(self._unsaved_found)
         self.opener.loaded.connect(self.journal.begin)
         self.saver.started.connect(status.show_saving)
@@ -242,7 +243,6 @@ class Program(QObject):
         self.window.close()
 
     def _case_opened(self, case: Case | None) -> None:
-        self.journal.end()
         self.window.setWindowTitle("CT Labeler" if case is None else f"{case.id} - CT Labeler")
         if case is None:
             return

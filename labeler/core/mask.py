@@ -73,6 +73,11 @@ class Box:
         return Box(lo, (k1, int(rows[-1]) + 1, int(columns[-1]) + 1))
 
 
+def new_token() -> int:
+    """A random non-zero number that names one change."""
+    return secrets.randbits(63) | 1
+
+
 @dataclass(frozen=True)
 class Patch:
     """The difference a change makes to a box of one mask.
@@ -98,7 +103,7 @@ class Patch:
     box: Box
     dtype: str
     payload: bytes
-    token: int = field(default_factory=lambda: secrets.randbits(63) | 1)
+    token: int = field(default_factory=new_token)
 
     @property
     def nbytes(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from PyQt5.QtCore import QObject, pyqtSignal
 
 from labeler.core.annotations import Annotations
-from labeler.core.edits import Edit, History, ValueChange
+from labeler.core.edits import Edit, History, Stacks, ValueChange
 from labeler.core.labels import LabelTable
 from labeler.core.mask import Box, Mask, Patch
 from labeler.core.regions import Region, RegionIndex
@@ -59,6 +59,8 @@ class Session(QObject):
 
     Signals
     -------
+    case_leaving
+        The open case is about to be forgotten; everything of it is still there.
     case_opened
         A case was chosen; phases and masks follow as they are read. ``None``: closed.
     volume_loaded, mask_loaded, mask_removed
@@ -73,6 +75,7 @@ class Session(QObject):
         Undo or redo stack, or what is saved, changed.
     """
 
+    case_leaving = pyqtSignal()
     case_opened = pyqtSignal(object)
     volume_loaded = pyqtSignal(str)
     mask_loaded = pyqtSignal(str)
@@ -132,6 +135,8 @@ class Session(QObject):
         read_only_reason: str | None = None,
     ) -> None:
         """Forget the open case and start with another one."""
+        if self.case is not None:
+            self.case_leaving.emit()
         self._volumes.clear()
         self._masks.clear()
         self._regions.clear()
@@ -167,7 +172,7 @@ class Session(QObject):
         """Take a mask out of the window (its file stays)."""
         self._masks.pop(name)
         self._regions.pop(name, None)
-        self.history.forget_mask(name)
+        self.history.forget({name})
         self.mask_removed.emit(name)
         self.history_changed.emit()
 
@@ -223,6 +228,18 @@ class Session(QObject):
             self._run(edit, undo=False, origin="redo")
             self.history_changed.emit()
         return edit
+
+    def replay(self, edit: Edit, *, undo: bool) -> None:
+        """Carry out, or take back, what an earlier run did; it is in the history it left.
+
+        See :meth:`restore_history`.
+        """
+        self._run(edit, undo=undo, origin="restore")
+
+    def restore_history(self, earlier: Stacks) -> None:
+        """Let undo go back to what an earlier run did (see :meth:`History.restore`)."""
+        self.history.restore(earlier)
+        self.history_changed.emit()
 
     def _run(self, edit: Edit, *, undo: bool, origin: str) -> None:
         boxes: dict[str, Box] = {}

@@ -88,6 +88,7 @@ class Editing(_Section):
 
     brush_mm: Annotated[float, Field(ge=0.5, le=200.0)] = 20.0
     undo_mb: Annotated[int, Field(ge=8, le=65536)] = 512
+    history_disk_mb: Annotated[int, Field(ge=0, le=65536)] = 512
     backups: Annotated[int, Field(ge=0, le=100)] = 5
 
 

@@ -1,7 +1,7 @@
 """Edits as bytes, for the journal: a JSON description, then the payloads of the patches.
 
 Layout: length of the JSON as uint32 little-endian, the JSON, then the payload of each patch in
-the order of the steps. Tokens are kept, so a mask that replays the edits gets the same revisions.
+the order of the steps. Tokens are kept, so what replays the edits gets the same revisions.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ def decode_edit(data: bytes) -> Edit:
                 steps.append(_patch(step, bytes(rest[:size])))
                 rest = rest[size:]
             else:
-                steps.append(
-                    ValueChange(str(step["field"]), str(step["key"]), step["before"], step["after"])
-                )
+                steps.append(_change(step))
         return Edit(str(fields["name"]), tuple(steps))
     except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError("a stored edit is damaged") from error
@@ -80,6 +78,7 @@ def _change_fields(change: ValueChange) -> dict[str, Any]:
         "key": change.key,
         "before": change.before,
         "after": change.after,
+        "token": change.token,
     }
 
 
@@ -90,3 +89,10 @@ def _patch(fields: dict[str, Any], payload: bytes) -> Patch:
     hi_k, hi_j, hi_i = (int(n) for n in fields["hi"])
     box = Box((lo_k, lo_j, lo_i), (hi_k, hi_j, hi_i))
     return Patch(str(fields["mask"]), box, fields["dtype"], payload, int(fields["token"]))
+
+
+def _change(fields: dict[str, Any]) -> ValueChange:
+    return ValueChange(
+        str(fields["field"]), str(fields["key"]), fields["before"], fields["after"],
+        int(fields["token"]),
+    )  # fmt: skip

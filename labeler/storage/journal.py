@@ -1,195 +1,71 @@
 """The journal of a case: every edit is on disk before the next one, even if the program dies.
 
-A journal belongs to masks as they are on disk: its header names the content (digest) and the
-revision of each. An edit is appended as one record (length, CRC-32, payload) and synced. Before a
-saved mask takes the place of the old one, its new digest and the revision that was saved are
-appended. After a crash at any moment the digest of a file tells the revision that it holds, and
-the tokens of the edits tell which of them came later (:meth:`JournalContents.unsaved`), also when
-the user went on drawing while the mask was being written.
+A journal belongs to documents as they are on disk: its header names the content (digest) and the
+revision of each. It begins with the history that led there. An edit is appended as one record
+(length, CRC-32, payload) and synced; undo and redo name the edit only. Before a saved file takes
+the place of the old one, its new digest and the revision that was saved are appended. After a
+crash at any moment the digest of a file tells the revision that it holds
+(:meth:`labeler.storage.recovery.JournalContents.recovery`).
 
-Reading stops at the first record that is torn or damaged: at most the last edit is lost.
+Reading stops at the first record that is torn or damaged: at most the last edit is lost. The
+layout is in ``docs/formats.md``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-import enum
 import json
 import logging
 import os
 import struct
 import threading
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from labeler.core.edits import Edit
-from labeler.core.mask import Patch
+from labeler.core.edits import NO_STACKS, Edit, Stacks
 from labeler.storage.atomic import fsync_folder, reason, unreadable, write_bytes_durably
 from labeler.storage.edit_codec import decode_edit, encode_edit
 from labeler.storage.errors import ImageError, SaveError
+from labeler.storage.recovery import Act, FileState, JournalContents, JournalEntry, SavedMark
 
 log = logging.getLogger(__name__)
 
-_MAGIC = b"CTLJRNL1"
+_MAGIC = b"CTLJRNL2"
 _RECORD = struct.Struct("<II")
+_TOKEN = struct.Struct("<Q")
 _MAX_RECORD_BYTES = 2**30
-_EDIT, _SAVED = b"E", b"S"
+_KEPT, _MISSING, _EDIT, _STEP, _SAVED = b"K", b"M", b"E", b"A", b"S"
 
-
-class Act(enum.Enum):
-    """What the user did with an edit."""
-
-    DO = 0
-    UNDO = 1
-    REDO = 2
-
-
-@dataclass(frozen=True)
-class JournalEntry:
-    """An edit and what was done with it."""
-
-    edit: Edit
-    act: Act
-
-
-@dataclass(frozen=True)
-class MaskState:
-    """A content of a mask: digest of its file, and :attr:`labeler.core.mask.Mask.revision`."""
-
-    digest: str
-    revision: int = 0
-
-
-@dataclass(frozen=True)
-class SavedMark:
-    """The file of ``mask`` was about to get the content ``state``."""
-
-    mask: str
-    state: MaskState
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """What can be restored.
-
-    Attributes
-    ----------
-    entries
-        In order; patches that the files on disk hold already are left out, and so are entries of
-        which nothing remains.
-    strangers
-        Masks whose file is none that the journal knows. Their patches are left out: on another
-        content they would be wrong.
-    """
-
-    entries: tuple[JournalEntry, ...]
-    strangers: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class JournalContents:
-    """A journal as read from disk.
-
-    Attributes
-    ----------
-    case_id
-        Case that it belongs to.
-    bases
-        State of each mask's file when the journal was started.
-    records
-        Edits and saves in order.
-    is_torn
-        Whether bytes at the end were no whole record.
-    whole_bytes
-        Where the last whole record ends.
-    """
-
-    case_id: str
-    bases: Mapping[str, MaskState]
-    records: tuple[JournalEntry | SavedMark, ...]
-    is_torn: bool
-    whole_bytes: int
-
-    def unsaved(self, digests: Mapping[str, str]) -> Recovery:
-        """Find the edits that the files on disk do not hold.
-
-        Parameters
-        ----------
-        digests
-            Digest of the file of each mask as it is now; masks without a file are absent.
-        """
-        starts: dict[str, int] = {}
-        for mask in self._masks():
-            start = self._start(mask, digests.get(mask))
-            if start is not None:
-                starts[mask] = start
-        entries = []
-        for number, record in enumerate(self.records):
-            if isinstance(record, JournalEntry):
-                steps = tuple(
-                    step
-                    for step in record.edit.steps
-                    if not isinstance(step, Patch) or starts.get(step.mask, number + 1) <= number
-                )
-                if steps:
-                    entries.append(replace(record, edit=replace(record.edit, steps=steps)))
-        return Recovery(tuple(entries), tuple(m for m in self._masks() if m not in starts))
-
-    def _masks(self) -> list[str]:
-        names = dict.fromkeys(
-            patch.mask
-            for record in self.records
-            if isinstance(record, JournalEntry)
-            for patch in record.edit.patches
-        )
-        return list(names)
-
-    def _start(self, mask: str, digest: str | None) -> int | None:
-        """Number of leading records whose patches the file holds; ``None``: a stranger."""
-        base = self.bases.get(mask)
-        if digest == (base.digest if base else None):
-            known = {base.revision if base else 0}
-        else:
-            known = {
-                record.state.revision
-                for record in self.records
-                if isinstance(record, SavedMark)
-                and (record.mask, record.state.digest) == (mask, digest)
-            }
-        # The latest place with that revision: undoing brings an earlier content back.
-        revisions = self._revisions(mask, base.revision if base else 0)
-        places = [number for number, revision in enumerate(revisions) if revision in known]
-        return places[-1] if places else None
-
-    def _revisions(self, mask: str, revision: int) -> list[int]:
-        """Revision of a mask after 0, 1, 2 ... records: each act toggles the patches' tokens."""
-        revisions = [revision]
-        for record in self.records:
-            for patch in record.edit.patches if isinstance(record, JournalEntry) else ():
-                if patch.mask == mask:
-                    revision ^= patch.token
-            revisions.append(revision)
-        return revisions
+#: Saves that a journal goes on knowing when it is restarted: files are older only when somebody
+#: brings them back.
+_MARKS_KEPT = 100
 
 
 class Journal:
-    """A journal that is being written, from any thread.
+    """A journal that is being written, from any thread; see :meth:`create`."""
 
-    Make one with :meth:`create` or :meth:`reopen`.
-    """
-
-    def __init__(self, path: Path, case_id: str, descriptor: int, end: int) -> None:
+    def __init__(
+        self, path: Path, case_id: str, end: int, bases: Mapping[str, FileState], stacks: Stacks
+    ) -> None:
         self.path = path
         self._case_id = case_id
-        self._descriptor = descriptor
+        self._descriptor = _open(path)
         self._end = end
+        self._bases = dict(bases)
+        self._marks: list[SavedMark] = []
+        self._tokens = _tokens(stacks)  #: of the edits that the file holds
         self._mutex = threading.Lock()
 
     @staticmethod
-    def create(path: Path, case_id: str, bases: Mapping[str, MaskState]) -> Journal:
+    def create(
+        path: Path,
+        case_id: str,
+        bases: Mapping[str, FileState],
+        stacks: Stacks = NO_STACKS,
+        missing: Iterable[JournalEntry] = (),
+    ) -> Journal:
         """Start a journal, in place of an older one.
 
         Parameters
@@ -199,59 +75,54 @@ class Journal:
         case_id
             Case that it belongs to.
         bases
-            State of each mask's file as it is on disk; masks without a file are left out.
+            State of each document's file as it is on disk; documents without a file are left out.
+        stacks
+            The history so far.
+        missing
+            Entries of it that the files do not hold.
 
         Raises
         ------
         SaveError
             When it cannot be written; an older journal is intact then.
         """
-        header = _header(case_id, bases)
-        write_bytes_durably(path, header)
-        return Journal(path, case_id, _open(path), len(header))
+        beginning = _beginning(case_id, bases, stacks, missing)
+        write_bytes_durably(path, beginning)
+        return Journal(path, case_id, len(beginning), bases, stacks)
 
-    @staticmethod
-    def reopen(path: Path) -> Journal:
-        """Go on with the journal of an earlier run, behind its last whole record.
-
-        Raises
-        ------
-        ImageError
-            When it is no journal.
-        SaveError
-            When it cannot be written.
-        """
-        contents = read_journal(path)
-        descriptor = _open(path)
-        try:
-            os.ftruncate(descriptor, contents.whole_bytes)
-            os.fsync(descriptor)
-        except OSError as error:
-            os.close(descriptor)
-            raise SaveError(f"The journal cannot be written: {reason(error)}.") from error
-        return Journal(path, contents.case_id, descriptor, contents.whole_bytes)
+    @property
+    def nbytes(self) -> int:
+        """Size of the file."""
+        return self._end
 
     def append(self, edit: Edit, act: Act = Act.DO) -> None:
-        """Write an edit; it survives a power cut when this returns.
+        """Write what was done; it survives a power cut when this returns.
 
         Raises
         ------
         SaveError
             When it could not be written. The journal is as before and may be tried again.
         """
-        self._append(_EDIT + bytes([act.value]) + encode_edit(edit))
+        token = edit.token
+        if token in self._tokens:
+            self._append(_STEP + bytes([act.value]) + _TOKEN.pack(token))
+        else:  # new, or older than the history that the journal began with
+            self._append(_EDIT + bytes([act.value]) + encode_edit(edit))
+            self._tokens.add(token)
 
-    def mark_saved(self, mask: str, state: MaskState) -> None:
-        """Note the content that a mask's file is about to get; before the file is replaced.
+    def mark_saved(self, document: str, state: FileState) -> None:
+        """Note the content that a file is about to get, before it is replaced, or that it has.
 
         Raises
         ------
         SaveError
             As :meth:`append`.
         """
-        self._append(_SAVED + json.dumps([mask, state.digest, state.revision]).encode())
+        mark = SavedMark(document, state)
+        if self._bases.get(document) != state and mark not in self._marks:
+            self._append(_mark(mark), mark)
 
-    def restart(self, bases: Mapping[str, MaskState]) -> None:
+    def restart(self, bases: Mapping[str, FileState], stacks: Stacks) -> None:
         """Drop all records: everything is saved, notes too, and the files are now ``bases``.
 
         Raises
@@ -259,12 +130,15 @@ class Journal:
         SaveError
             When the new journal cannot be written; the old one goes on.
         """
-        header = _header(self._case_id, bases)
+        beginning = _beginning(self._case_id, bases, stacks)
         with self._mutex:
-            write_bytes_durably(self.path, header)
+            # One may have been noted since ``bases`` were.
+            data = beginning + b"".join(_record(_mark(mark)) for mark in self._marks)
+            write_bytes_durably(self.path, data)
             os.close(self._descriptor)
             self._descriptor = -1  # the old file is gone: an append must fail, not vanish
-            self._descriptor, self._end = _open(self.path), len(header)
+            self._descriptor, self._end = _open(self.path), len(data)
+            self._bases, self._tokens = dict(bases), _tokens(stacks)
 
     def take_place_of(self, path: Path) -> None:
         """Rename the journal over an older one, in one step.
@@ -288,14 +162,7 @@ class Journal:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
-    def discard(self) -> None:
-        """Close the file and remove it."""
-        self.close()
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
-            fsync_folder(self.path.parent)
-
-    def _append(self, payload: bytes) -> None:
+    def _append(self, payload: bytes, mark: SavedMark | None = None) -> None:
         record = _record(payload)
         with self._mutex:
             try:
@@ -309,6 +176,8 @@ class Journal:
                     os.ftruncate(self._descriptor, self._end)  # nothing may follow a torn record
                 raise SaveError(f"The journal could not be written: {reason(error)}.") from error
             self._end += len(record)
+            if mark is not None:
+                self._marks = [*self._marks, mark][-_MARKS_KEPT:]
 
 
 def put_aside(path: Path) -> None:
@@ -318,6 +187,16 @@ def put_aside(path: Path) -> None:
         os.replace(path, path.with_name(f"{path.stem}.{stamp}.unused"))
     except OSError as error:
         log.warning("a journal could not be put aside: %s", reason(error))
+
+
+def remove_journal(path: Path) -> None:
+    """Remove a journal, if it is there: nothing in it is missing elsewhere, or wanted."""
+    try:
+        if os.path.exists(path):
+            path.unlink()
+            fsync_folder(path.parent)
+    except OSError as error:
+        log.warning("a journal could not be removed: %s", reason(error))
 
 
 def read_journal(path: Path) -> JournalContents:
@@ -336,18 +215,61 @@ def read_journal(path: Path) -> JournalContents:
     try:
         fields = json.loads(header or b"")
         case_id = str(fields["case"])
-        bases = {str(mask): _state(*values) for mask, values in fields["bases"].items()}
+        bases = {str(name): _state(*values) for name, values in fields["bases"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ImageError(f"{path.name} is no journal, or its beginning is damaged.") from error
-    records: list[JournalEntry | SavedMark] = []
+    records = _Records()
     offset = len(_MAGIC) + _RECORD.size + len(header or b"")
     while (payload := _payload(data, offset)) is not None:
         try:
-            records.append(_parse(payload))
-        except (ValueError, TypeError):
+            records.take(payload)
+        except (ValueError, TypeError, LookupError, struct.error):
             break  # whole, but of a kind that this version does not know
         offset += _RECORD.size + len(payload)
-    return JournalContents(case_id, bases, tuple(records), offset != len(data), offset)
+    is_torn = offset != len(data)
+    return JournalContents(case_id, bases, records.kept, tuple(records.rest), is_torn, offset)
+
+
+class _Records:
+    """The records of a journal as they are read."""
+
+    def __init__(self) -> None:
+        self.rest: list[JournalEntry | SavedMark] = []
+        self._kept: dict[Act, list[Edit]] = {Act.DO: [], Act.UNDO: []}
+        self._edits: dict[int, Edit] = {}
+
+    @property
+    def kept(self) -> Stacks:
+        """The history at the beginning."""
+        return Stacks(tuple(self._kept[Act.DO]), tuple(self._kept[Act.UNDO]))
+
+    def take(self, payload: bytes) -> None:
+        """Add one record.
+
+        Raises
+        ------
+        ValueError, TypeError, LookupError, struct.error
+            When it is not of a known kind, or names an edit that does not come before it.
+        """
+        kind, body = payload[:1], payload[1:]
+        if kind == _SAVED:
+            document, digest, revision = json.loads(body)
+            self.rest.append(SavedMark(str(document), _state(digest, revision)))
+            return
+        act = Act(body[0])
+        if kind == _STEP:
+            self.rest.append(JournalEntry(self._edits[_TOKEN.unpack(body[1:])[0]], act))
+        elif kind == _MISSING:
+            self.rest.append(JournalEntry(decode_edit(body[1:]), act, is_listed=False))
+        elif kind in (_EDIT, _KEPT):
+            edit = decode_edit(body[1:])
+            self._edits[edit.token] = edit
+            if kind == _EDIT:
+                self.rest.append(JournalEntry(edit, act))
+            else:
+                self._kept[act].append(edit)
+        else:
+            raise ValueError("an unknown record")
 
 
 def _open(path: Path) -> int:
@@ -357,13 +279,34 @@ def _open(path: Path) -> int:
         raise SaveError(f"The journal cannot be written: {reason(error)}.") from error
 
 
-def _header(case_id: str, bases: Mapping[str, MaskState]) -> bytes:
-    states = {mask: [state.digest, state.revision] for mask, state in bases.items()}
-    return _MAGIC + _record(json.dumps({"case": case_id, "bases": states}).encode())
+def _beginning(
+    case_id: str,
+    bases: Mapping[str, FileState],
+    stacks: Stacks,
+    missing: Iterable[JournalEntry] = (),
+) -> bytes:
+    """Header and history, as bytes."""
+    states = {name: [state.digest, state.revision] for name, state in bases.items()}
+    parts = [_MAGIC, _record(json.dumps({"case": case_id, "bases": states}).encode())]
+    for act, edits in ((Act.DO, stacks.done), (Act.UNDO, stacks.undone)):
+        parts += [_record(_KEPT + bytes([act.value]) + encode_edit(edit)) for edit in edits]
+    parts += [
+        _record(_MISSING + bytes([entry.act.value]) + encode_edit(entry.edit)) for entry in missing
+    ]
+    return b"".join(parts)
 
 
-def _state(digest: str, revision: int) -> MaskState:
-    return MaskState(str(digest), int(revision))
+def _mark(mark: SavedMark) -> bytes:
+    state = mark.state
+    return _SAVED + json.dumps([mark.document, state.digest, state.revision]).encode()
+
+
+def _state(digest: str, revision: int) -> FileState:
+    return FileState(str(digest), int(revision))
+
+
+def _tokens(stacks: Stacks) -> set[int]:
+    return {edit.token for edit in (*stacks.done, *stacks.undone)}
 
 
 def _record(payload: bytes) -> bytes:
@@ -380,12 +323,3 @@ def _payload(data: bytes, offset: int) -> bytes | None:
         return None
     payload = data[start : start + length]
     return payload if zlib.crc32(payload) == checksum else None
-
-
-def _parse(payload: bytes) -> JournalEntry | SavedMark:
-    if payload[:1] == _SAVED:
-        mask, digest, revision = json.loads(payload[1:])
-        return SavedMark(str(mask), _state(digest, revision))
-    if payload[:1] == _EDIT and len(payload) > 1:
-        return JournalEntry(decode_edit(payload[2:]), Act(payload[1]))
-    raise ValueError("an unknown record")

@@ -80,6 +80,9 @@ MEMORY = (
           high=10_000, unit=" GB"),
     Field("editing", "undo_mb", "Memory for undo", "The oldest changes are forgotten first",
           low=8, high=65536, step=64, unit=" MB"),
+    Field("editing", "history_disk_mb", "Disk space for undo of closed cases",
+          "Undo goes on where a case was left; 0 keeps nothing; counts from the next case",
+          high=65536, step=64, unit=" MB"),
 )  # fmt: skip
 
 

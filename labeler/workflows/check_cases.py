@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from labeler.core.edits import NOTES
 from labeler.storage.cases import Case, CaseSet, inspect
 from labeler.storage.errors import ImageError
 from labeler.storage.images import read_volume
@@ -63,7 +64,9 @@ def check_case(case: Case) -> list[Finding]:
         else:
             if file.fingerprint is not None:
                 digests[mask.name] = file.fingerprint.digest
-    sentences += load_sidecar(case.mask_root, case.id).problems
+    notes = load_sidecar(case.mask_root, case.id)
+    sentences += notes.problems
+    digests[NOTES] = notes.sidecar.annotations().saved_digest or ""
     sentences += _check_journal(case, digests)
     return [Finding(case.id, sentence) for sentence in dict.fromkeys(sentences)]
 

@@ -1,9 +1,12 @@
-"""Nothing is lost between saves: every edit goes to the case's journal as it is made.
+"""Nothing is lost between saves, and undo goes back before them: the journal of the open case.
 
-The journal lies in the user's local folder, not beside the masks. One thread of its own reads and
-writes it, in order: a disk that is busy may take a second for what usually takes a millisecond.
-When a case is opened whose journal holds edits that its files do not, the user is asked whether
-to restore them.
+Every edit goes to the journal as it is made. It lies in the user's local folder, not beside the
+masks. One thread of its own reads and writes it, in order: a disk that is busy may take a second
+for what usually takes a millisecond.
+
+When a case is opened whose files are as its journal says, the history of the earlier run is put
+back. When the journal holds edits that the files do not, the user is asked whether to restore
+them. When somebody else has changed a file since, its history is dropped.
 """
 
 from __future__ import annotations
@@ -11,33 +14,31 @@ from __future__ import annotations
 import datetime
 import itertools
 import logging
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from labeler.core.edits import Edit, ValueChange
+from labeler.core.edits import NO_STACKS, NOTES, Edit, Stacks, ValueChange, document_of
 from labeler.core.mask import Mask
 from labeler.state.session import Change, MaskEntry, Session
-from labeler.state.tasks import TaskContext, TaskRunner
-from labeler.storage.atomic import Fingerprint
-from labeler.storage.cases import Case
-from labeler.storage.errors import ImageError, SaveError
-from labeler.storage.journal import Act, Journal, JournalEntry, MaskState, Recovery, put_aside
+from labeler.state.tasks import TaskContext
+from labeler.storage.errors import ImageError
+from labeler.storage.journal import put_aside
 from labeler.storage.masks import MaskFile
+from labeler.storage.recovery import Act, FileState, JournalEntry, Recovery
 from labeler.storage.sidecar import case_file_name
-from labeler.storage.unsaved import journal_path, read_unsaved
+from labeler.storage.unsaved import journal_path, read_earlier
 from labeler.workflows.add_mask import free_name
+from labeler.workflows.journal_writer import JournalWriter, Present
+from labeler.workflows.redraw import draw_again, take_back
+from labeler.workflows.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 ACTS = {"edit": Act.DO, "undo": Act.UNDO, "redo": Act.REDO}
-
-#: How long a save waits for a journal that is being made before it fails.
-_PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -64,93 +65,6 @@ class Unsaved:
         return f"{many} of {self.last_change:%d %b %Y, %H:%M}{name}"
 
 
-def find_unsaved(case: Case, digests: Mapping[str, str]) -> Unsaved | None:
-    """Look whether the journal of a case holds more than its files.
-
-    Parameters
-    ----------
-    digests
-        Digest of each mask's file as read.
-
-    Raises
-    ------
-    ImageError
-        When there is a journal that cannot be read.
-    """
-    recovery = read_unsaved(case.mask_root, case.id, digests)
-    if recovery is None:
-        return None
-    written_s = journal_path(case.mask_root, case.id).stat().st_mtime
-    return Unsaved(recovery, datetime.datetime.fromtimestamp(written_s))
-
-
-class _Writer:
-    """The journal of one case; used in the thread that writes, but for :meth:`mark`.
-
-    Edits that come before there is a file are kept and go into it first.
-    """
-
-    def __init__(self) -> None:
-        self._journal: Journal | None = None
-        self._early: list[tuple[Edit, Act]] | None = []
-        self._is_settled = threading.Event()
-
-    def expect(self) -> None:
-        """Let :meth:`mark` wait for :meth:`open`, which follows."""
-        self._is_settled.clear()
-
-    def settle(self) -> None:
-        """Let :meth:`mark` go on without a journal, as long as there is none."""
-        self._is_settled.set()
-
-    def open(
-        self, path: Path, case_id: str, bases: Mapping[str, MaskState], acts: list[tuple[Edit, Act]]
-    ) -> None:
-        """Start a new journal that holds ``acts`` from the beginning.
-
-        Raises
-        ------
-        SaveError
-            When it cannot be written; nothing is kept then.
-        """
-        early, self._early = self._early or [], None
-        try:
-            journal = Journal.create(path.with_suffix(".new"), case_id, bases)
-            for edit, act in [*acts, *early]:
-                journal.append(edit, act)
-            journal.take_place_of(path)
-            self._journal = journal
-        finally:
-            self._is_settled.set()
-
-    def append(self, edit: Edit, act: Act) -> None:
-        if self._journal is not None:
-            self._journal.append(edit, act)
-        elif self._early is not None:
-            self._early.append((edit, act))
-
-    def restart(self, bases: Mapping[str, MaskState]) -> None:
-        if self._journal is not None:
-            self._journal.restart(bases)
-
-    def discard(self) -> None:
-        if self._journal is not None:
-            self._journal.discard()
-
-    def mark(self, mask: str, state: MaskState) -> None:
-        """Note what a mask's file is about to be; may be called from any thread.
-
-        Raises
-        ------
-        SaveError
-            When that could not be noted.
-        """
-        if not self._is_settled.wait(_PATIENCE_S):
-            raise SaveError("The journal cannot be written: the disk does not answer.")
-        if self._journal is not None:
-            self._journal.mark_saved(mask, state)
-
-
 class JournalKeeper(QObject):
     """Writes the journal of the open case.
 
@@ -161,39 +75,59 @@ class JournalKeeper(QObject):
         :meth:`discard`. Without an answer it is found again the next time.
     failed
         A sentence: the journal cannot be written, edits are only in memory.
+    said
+        A sentence about a history that was dropped.
     """
 
     unsaved_found = pyqtSignal(object)
     failed = pyqtSignal(str)
+    said = pyqtSignal(str)
 
-    def __init__(self, session: Session, tasks: TaskRunner, parent: QObject | None = None) -> None:
+    def __init__(self, ws: Workspace, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._session = session
-        self._tasks = tasks
-        self._writer: _Writer | None = None
+        self._session = ws.session
+        self._settings = ws.settings
+        self._tasks = ws.tasks
+        self._writer: JournalWriter | None = None
         self._unsaved: Unsaved | None = None
         self._numbers = itertools.count()
-        session.changed.connect(self._changed)
+        ws.session.changed.connect(self._changed)
+        ws.session.mask_loaded.connect(self._mask_loaded)
+        ws.session.case_leaving.connect(self._end)
 
     def begin(self) -> None:
         """Start with the open case; call when its masks are read (further calls do nothing)."""
         case = self._session.case
         if case is None or self._session.read_only_reason or self._writer is not None:
             return
-        self._writer = writer = _Writer()
+        path = journal_path(case.mask_root, case.id)
+        history_bytes = self._settings.data.editing.history_disk_mb * 2**20
+        self._writer = writer = JournalWriter(path, case.id, history_bytes)
         self._tasks.submit(
             "journal", ("journal", "begin", next(self._numbers)),
-            _begin, writer, case, states_on_disk(self._session.masks),
+            _begin, writer, path, case.id, states_on_disk(self._session),
             received=partial(self._session.add_problem, "journal"),
-            done=partial(self._looked, writer), failed=self._not_kept,
+            done=partial(self._looked, writer, path), failed=self._not_kept,
         )  # fmt: skip
 
     def restore(self) -> None:
-        """Bring the edits of the earlier run back, as edits that can be undone."""
+        """Bring the edits of the earlier run back; undo and redo go on where that run was."""
         unsaved = self._take_unsaved()
-        if unsaved is not None:
-            self._replay(unsaved.recovery.entries)
-            self._create(unsaved.recovery.entries)
+        writer = self._writer
+        if unsaved is None or writer is None:
+            return
+        recovery = _fitting(unsaved.recovery, {NOTES, *self._session.masks})
+        lost = len(unsaved.recovery.entries) - len(recovery.entries)
+        # What was drawn since the case was opened was drawn on the files' content.
+        drawn = take_back(self._session)
+        self._submit(writer.forget_waiting)
+        for entry in recovery.entries:
+            self._session.replay(entry.edit, undo=entry.act is Act.UNDO)
+        self._session.restore_history(recovery.stacks)
+        self._create(recovery.stacks, recovery.entries)
+        draw_again(self._session, drawn)
+        if lost:
+            self.failed.emit(f"{lost} of the unsaved changes could not be restored.")
 
     def keep_both(self) -> None:
         """Put each changed mask, with its edits, beside the saved one; notes are restored."""
@@ -201,9 +135,10 @@ class JournalKeeper(QObject):
         if unsaved is None:
             return
         entries = unsaved.recovery.entries
-        notes = tuple(note for note in map(_notes_only, entries) if note.edit.steps)
-        self._replay(notes)
-        self._create(notes)
+        self._begin_as_saved(unsaved.recovery)
+        notes = _net_notes(self._session, entries)
+        if notes is not None:
+            self._session.apply(notes)
         patches = [patch for entry in entries for patch in entry.edit.patches]
         for name in dict.fromkeys(patch.mask for patch in patches):
             entry = self._session.masks.get(name)
@@ -215,38 +150,62 @@ class JournalKeeper(QObject):
                 self._session.add_mask(file.mask, file)
 
     def discard(self) -> None:
-        """Forget the edits of the earlier run."""
-        if self._unsaved is not None:
-            self._unsaved = None
-            self._create(())
-
-    def end(self) -> None:
-        """Remove the journal of a case that was left; its edits are saved or not wanted."""
-        writer, self._writer, self._unsaved = self._writer, None, None
-        if writer is not None:
-            self._submit(writer.discard)
+        """Forget the edits of the earlier run that were not saved."""
+        unsaved, self._unsaved = self._unsaved, None
+        if unsaved is not None:
+            self._begin_as_saved(unsaved.recovery)
 
     def saved(self) -> None:
-        """Drop what is on disk now, when that is everything."""
+        """Make the journal small when everything is on disk."""
         if self._writer is not None and not self._session.is_dirty:
-            self._submit(partial(self._writer.restart, states_on_disk(self._session.masks)))
+            present = Present(states_on_disk(self._session), self._session.history.stacks)
+            self._submit(partial(self._writer.compact, present))
 
-    def mark(self, mask: str, fingerprint: Fingerprint, revision: int) -> None:
-        """Note that a mask's file is about to be replaced; may be called from any thread.
+    def marker(self) -> Callable[[str, str, int], None]:
+        """What notes that a document's file is about to be replaced, from any thread.
 
-        Raises
-        ------
-        SaveError
-            When that could not be noted; the file must not be replaced then.
+        It takes the document, the digest of the new file and the revision in it, and belongs to
+        the case that is open now, however late it is called. Where it raises
+        :class:`~labeler.storage.errors.SaveError`, the file must not be replaced.
         """
         writer = self._writer
-        if writer is not None:
-            writer.mark(mask, MaskState(fingerprint.digest, revision))
 
-    def _looked(self, writer: _Writer, unsaved: Unsaved | None) -> None:
-        if unsaved is not None and writer is self._writer:
-            self._unsaved = unsaved
-            self.unsaved_found.emit(unsaved)
+        def mark(document: str, digest: str, revision: int) -> None:
+            if writer is not None:
+                writer.mark(document, FileState(digest, revision))
+
+        return mark
+
+    def _end(self) -> None:
+        """Keep the history of a case that is left; its edits are saved or not wanted."""
+        writer, self._writer, self._unsaved = self._writer, None, None
+        if writer is None:
+            return
+        session, bases = self._session, states_on_disk(self._session)
+        now = {name: entry.mask.revision for name, entry in session.masks.items()}
+        now[NOTES] = session.annotations.revision
+        saved = {document: state.revision for document, state in bases.items()}
+        stacks = session.history.stacks.without(now.keys() - saved.keys())
+        present = Present(bases, stacks.at(now, saved) or NO_STACKS)
+        self._submit(
+            partial(writer.leave, present, is_saved=now == saved), self._history_not_kept
+        )  # fmt: skip
+
+    def _looked(self, writer: JournalWriter, path: Path, recovery: Recovery) -> None:
+        if writer is not self._writer:
+            return
+        known = {NOTES, *self._session.masks}
+        forgotten = [_words(document) for document in recovery.forgotten if document in known]
+        if forgotten and not recovery.has_unsaved:
+            names = ", ".join(forgotten)
+            log.info("history dropped, changed outside: %s", names)
+            self.said.emit(f"Changed outside of this program, so earlier steps are gone: {names}")
+        if recovery.has_unsaved:
+            last_change = datetime.datetime.fromtimestamp(path.stat().st_mtime)
+            self._unsaved = Unsaved(recovery, last_change)
+            self.unsaved_found.emit(self._unsaved)
+        else:
+            self._session.restore_history(recovery.stacks)
 
     def _take_unsaved(self) -> Unsaved | None:
         unsaved, self._unsaved = self._unsaved, None
@@ -255,33 +214,29 @@ class JournalKeeper(QObject):
             put_aside(journal_path(case.mask_root, case.id))
         return unsaved
 
-    def _replay(self, entries: Iterable[JournalEntry]) -> None:
-        lost = 0
-        for entry in entries:
-            try:
-                replay(self._session, entry)
-            except (KeyError, ValueError) as error:
-                log.warning("an edit could not be restored: %s", error)
-                lost += 1
-        if lost:
-            self.failed.emit(f"{lost} of the unsaved changes could not be restored.")
+    def _begin_as_saved(self, recovery: Recovery) -> None:
+        stacks = recovery.saved_stacks.without(_not_open(recovery.saved_stacks, self._session))
+        self._session.restore_history(stacks)
+        self._create(stacks)
 
-    def _create(self, entries: tuple[JournalEntry, ...]) -> None:
-        """Start a new journal that holds ``entries`` from the beginning."""
-        case, writer = self._session.case, self._writer
-        assert case is not None
+    def _create(self, stacks: Stacks, missing: tuple[JournalEntry, ...] = ()) -> None:
+        """Start a new journal that holds the history from the beginning."""
+        writer = self._writer
         assert writer is not None
-        path, bases = journal_path(case.mask_root, case.id), states_on_disk(self._session.masks)
         writer.expect()
-        self._submit(
-            partial(writer.open, path, case.id, bases, [(e.edit, e.act) for e in entries]),
-            self._not_kept,
-        )
+        present = Present(states_on_disk(self._session), stacks, missing)
+        self._submit(partial(writer.open, present), self._not_kept)
 
     def _changed(self, change: Change) -> None:
         edit, act = change.edit, ACTS.get(change.origin)
         if self._writer is not None and edit is not None and act is not None:
             self._submit(partial(self._writer.append, edit, act))
+
+    def _mask_loaded(self, name: str) -> None:
+        """Note what the file of a mask holds that joins an open case."""
+        state = states_on_disk(self._session).get(name)
+        if self._writer is not None and state is not None:
+            self._submit(partial(self._writer.note, name, state))
 
     def _submit(
         self, write: Callable[[], None], failed: Callable[[Exception], None] | None = None
@@ -297,47 +252,53 @@ class JournalKeeper(QObject):
     def _not_kept(self, error: Exception) -> None:
         self.failed.emit(f"Edits are kept in memory only until they are saved. {error}")
 
-
-def replay(session: Session, entry: JournalEntry) -> None:
-    """Do to the session what the user did in the earlier run.
-
-    Raises
-    ------
-    KeyError
-        When the edit belongs to a mask that is not open.
-    ValueError
-        When the edit does not fit its mask.
-    """
-    history, edit = session.history, entry.edit
-    if entry.act is Act.UNDO and history.done and _is_same(history.done[-1], edit):
-        session.undo()
-    elif entry.act is Act.REDO and history.undone and _is_same(history.undone[-1], edit):
-        session.redo()
-    elif entry.act is Act.UNDO:
-        session.apply(Edit(f"Undo {edit.name}", _inverse(edit).steps), origin="restore")
-    else:
-        session.apply(edit, origin="restore")
+    def _history_not_kept(self, error: Exception) -> None:
+        self.said.emit(f"What can be undone in the case that was left is forgotten. {error}")
 
 
-def _is_same(first: Edit, second: Edit) -> bool:
-    return [p.token for p in first.patches] == [p.token for p in second.patches] and (
-        first.name == second.name and len(first.steps) == len(second.steps)
-    )
+def states_on_disk(session: Session) -> dict[str, FileState]:
+    """Content of each document's file, and the revision in the program that it is."""
+    states = {
+        name: FileState(entry.file.fingerprint.digest, entry.mask.saved_revision)
+        for name, entry in session.masks.items()
+        if entry.file is not None and entry.file.fingerprint is not None
+    }
+    notes = session.annotations
+    if notes.saved_digest is not None:
+        states[NOTES] = FileState(notes.saved_digest, notes.saved_revision)
+    return states
 
 
-def _inverse(edit: Edit) -> Edit:
-    steps = tuple(
-        ValueChange(step.field, step.key, step.after, step.before)
-        if isinstance(step, ValueChange)
-        else step
-        for step in reversed(edit.steps)
-    )
-    return Edit(edit.name, steps)
+def _fitting(recovery: Recovery, documents: Collection[str]) -> Recovery:
+    """What concerns documents that are open."""
+    entries = []
+    for entry in recovery.entries:
+        steps = tuple(step for step in entry.edit.steps if document_of(step) in documents)
+        if steps:
+            entries.append(replace(entry, edit=replace(entry.edit, steps=steps)))
+    closed = recovery.stacks.documents - set(documents)
+    return replace(recovery, entries=tuple(entries), stacks=recovery.stacks.without(closed))
 
 
-def _notes_only(entry: JournalEntry) -> JournalEntry:
-    steps = tuple(step for step in entry.edit.steps if isinstance(step, ValueChange))
-    return replace(entry, edit=replace(entry.edit, steps=steps))
+def _not_open(stacks: Stacks, session: Session) -> frozenset[str]:
+    return stacks.documents - {NOTES, *session.masks}
+
+
+def _net_notes(session: Session, entries: Iterable[JournalEntry]) -> Edit | None:
+    """One edit that gives the notes the values they had after these entries."""
+    values = {}
+    for entry in entries:
+        is_undo = entry.act is Act.UNDO
+        for step in reversed(entry.edit.steps) if is_undo else entry.edit.steps:
+            if isinstance(step, ValueChange):
+                values[step.field, step.key] = step.before if is_undo else step.after
+    changes = [session.annotations.change(*place, value) for place, value in values.items()]
+    steps = tuple(change for change in changes if change is not None)
+    return Edit("Restore notes", steps) if steps else None
+
+
+def _words(document: str) -> str:
+    return "the notes" if document == NOTES else document
 
 
 def _recovered(entry: MaskEntry, file: MaskFile, taken: set[str]) -> MaskFile:
@@ -347,32 +308,27 @@ def _recovered(entry: MaskEntry, file: MaskFile, taken: set[str]) -> MaskFile:
     return replace(file, mask=copied, path=Path(f"{name}.nii.gz"), fingerprint=None)
 
 
-def states_on_disk(masks: Mapping[str, MaskEntry]) -> dict[str, MaskState]:
-    """Content of each mask's file, and the revision of the mask that it is."""
-    return {
-        name: MaskState(entry.file.fingerprint.digest, entry.mask.saved_revision)
-        for name, entry in masks.items()
-        if entry.file is not None and entry.file.fingerprint is not None
-    }
-
-
 def _begin(
-    context: TaskContext, writer: _Writer, case: Case, bases: Mapping[str, MaskState]
-) -> Unsaved | None:
-    """Look for edits of an earlier run; start a new journal when there are none."""
-    path = journal_path(case.mask_root, case.id)
-    unsaved = None
+    context: TaskContext,
+    writer: JournalWriter,
+    path: Path,
+    case_id: str,
+    bases: Mapping[str, FileState],
+) -> Recovery:
+    """Look what an earlier run left; go on with its history when nothing is to be asked."""
+    recovery = Recovery()
     try:
-        unsaved = find_unsaved(case, {name: state.digest for name, state in bases.items()})
+        recovery = read_earlier(path, {name: state.digest for name, state in bases.items()})
     except (ImageError, OSError) as error:
-        log.warning("journal of %s: %s", case_file_name(case.id), error)
+        log.warning("journal of %s: %s", case_file_name(case_id), error)
         put_aside(path)
         context.send(f"Unsaved edits cannot be restored: {error}")
-    if unsaved is None:
-        writer.open(path, case.id, bases, [])
-    else:
+    if recovery.has_unsaved:
         writer.settle()
-    return unsaved
+        return recovery
+    recovery = _fitting(recovery, bases.keys())
+    writer.open(Present(bases, recovery.stacks))
+    return recovery
 
 
 def _call(context: TaskContext, write: Callable[[], None]) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from labeler.core.annotations import Annotations
 from labeler.core.geometry import Grid
 from labeler.core.labels import LabelTable
 from labeler.core.volume import PHASES, Volume
@@ -175,8 +174,7 @@ class CaseOpener(QObject):
         self._chosen_mask = None
         self._ws.selection.reset()
         session.labels = start.labels
-        annotations = Annotations(start.sidecar.sidecar.annotations().as_dict())
-        session.begin(case, annotations, read_only_reason)
+        session.begin(case, start.sidecar.sidecar.annotations(), read_only_reason)
         self._let_go(left)
         sentences = [*start.sidecar.problems, *start.label_problems]
         if read_only_reason is not None:

@@ -70,9 +70,7 @@ def follow_regions(session: Session, mask: str, fresh: RegionIndex) -> None:
             if key not in kept and region is not None:
                 _, place = place_of(region, grid)
                 value = {**session.annotations.get(field, key), **place}
-                change = session.annotations.change(field, key, value)
-                if change is not None:
-                    session.annotations.apply(change)
+                session.annotations.amend(field, key, value)
 
 
 def _region_id_at(mask: str, index: RegionIndex, place: object) -> int | None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from PyQt5.QtCore import QObject, pyqtSignal
 
 from labeler.core.annotations import Fields
+from labeler.core.edits import NOTES
 from labeler.core.mask import Mask
 from labeler.state.session import MaskEntry
 from labeler.state.tasks import TaskContext
-from labeler.storage.atomic import Fingerprint
 from labeler.storage.cases import Case, new_mask_path
 from labeler.storage.errors import ConflictError, SaveError
 from labeler.storage.masks import MaskFile, save_mask
@@ -27,8 +27,8 @@ from labeler.workflows.workspace import Workspace
 log = logging.getLogger(__name__)
 
 
-#: Notes in the journal that a mask's file is about to become a content.
-Marker = Callable[[str, Fingerprint, int], None]
+#: Notes in the journal that a document's file is about to become a content: its digest, revision.
+Marker = Callable[[str, str, int], None]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ class _MaskJob:
     mask: Mask
     file: MaskFile
     path: Path
+
+
+@dataclass(frozen=True)
+class _NotesJob:
+    fields: Fields
+    revision: int
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ class _SavedMask:
 
 @dataclass(frozen=True)
 class _SavedNotes:
-    fields: Fields
+    job: _NotesJob
+    digest: str | None
     sidecar: LoadedSidecar
 
 
@@ -107,7 +114,9 @@ class CaseSaver(QObject):
                 self._fail(SaveError(session.read_only_reason))
             self._finish()
             return
-        notes = session.annotations.as_dict() if session.annotations.is_dirty else None
+        annotations, notes = session.annotations, None
+        if annotations.is_dirty:
+            notes = _NotesJob(annotations.as_dict(), annotations.revision)
         self._write(case, lambda entry: entry.mask.is_dirty or _is_new(entry), notes)
 
     def save_new_masks(self) -> None:
@@ -118,7 +127,9 @@ class CaseSaver(QObject):
         elif case is not None:
             self._write(case, _is_new, None)
 
-    def _write(self, case: Case, wanted: Callable[[MaskEntry], bool], notes: Fields | None) -> None:
+    def _write(
+        self, case: Case, wanted: Callable[[MaskEntry], bool], notes: _NotesJob | None
+    ) -> None:
         jobs = [
             _job(case, entry.mask, entry.file)
             for entry in self._ws.session.masks.values()
@@ -131,7 +142,7 @@ class CaseSaver(QObject):
         self._ws.tasks.submit(
             "io", ("save",), _save, case, jobs, notes, self._opener.sidecar,
             self._ws.settings.data.editing.backups,
-            self._journal.mark,
+            self._journal.marker(),
             received=partial(self._part_saved, case),
             done=lambda _: self._finish(), failed=self._failed,
         )  # fmt: skip
@@ -174,7 +185,7 @@ class CaseSaver(QObject):
                 session.set_mask_saved(part.name, part.file, part.revision)
         elif isinstance(part, _SavedNotes):
             if is_open:
-                session.annotations.mark_saved(part.fields)
+                session.annotations.mark_saved(part.job.fields, part.job.revision, part.digest)
                 self._opener.sidecar = part.sidecar
                 session.history_changed.emit()
         else:
@@ -223,7 +234,7 @@ def _save(
     context: TaskContext,
     case: Case,
     jobs: list[_MaskJob],
-    notes: Fields | None,
+    notes: _NotesJob | None,
     sidecar: LoadedSidecar | None,
     backups: int,
     mark: Marker,
@@ -235,12 +246,15 @@ def _save(
             context.send((job.mask.name, error))
     if notes is not None and sidecar is not None:
         try:
-            changed = sidecar.sidecar.with_annotations(notes)
+            changed = sidecar.sidecar.with_annotations(notes.fields)
+            digest = changed.annotations().saved_digest
+            mark(NOTES, digest or "", notes.revision)
             version = save_sidecar(case.mask_root, changed, sidecar.version)
         except SaveError as error:
             context.send(("", error))
         else:
-            context.send(_SavedNotes(notes, replace(sidecar, sidecar=changed, version=version)))
+            written = replace(sidecar, sidecar=changed, version=version)
+            context.send(_SavedNotes(notes, digest, written))
 
 
 def _save_one(job: _MaskJob, backups: int, mark: Marker) -> _SavedMask:
@@ -250,7 +264,7 @@ def _save_one(job: _MaskJob, backups: int, mark: Marker) -> _SavedMask:
         array,
         job.file,
         expected_fingerprint=job.file.fingerprint,
-        before_replace=lambda fingerprint: mark(job.mask.name, fingerprint, revision),
+        before_replace=lambda fingerprint: mark(job.mask.name, fingerprint.digest, revision),
         keep_backups=backups,
     )
     file = replace(job.file, path=job.path, fingerprint=fingerprint)
@@ -263,5 +277,5 @@ def _save_copy(
     array, _ = mask.snapshot()
     copied = Mask(new_name, array, mask.grid, mask.axis_order)
     job = _MaskJob(copied, replace(file, mask=copied, fingerprint=None), path)
-    saved = _save_one(job, 0, lambda name, fingerprint, revision: None)
+    saved = _save_one(job, 0, lambda name, digest, revision: None)
     return replace(saved, file=replace(saved.file, mask=copied))

@@ -44,7 +44,7 @@ def test_dirty_until_the_present_content_is_saved():
     notes.apply(change)
     saved = notes.as_dict()
     notes.apply(notes.change("tick", "x", 1))
-    notes.mark_saved(saved)
+    notes.mark_saved(saved, 0, "digest")
     assert notes.is_dirty
     notes.apply(notes.change("tick", "x", None))
     assert not notes.is_dirty

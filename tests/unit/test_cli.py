@@ -21,7 +21,8 @@ import labeler
 from labeler import cli
 from labeler.core.edits import Edit
 from labeler.core.mask import Box, Patch
-from labeler.storage.journal import Journal, MaskState
+from labeler.storage.journal import Journal
+from labeler.storage.recovery import FileState
 from labeler.storage.masks import read_mask
 from labeler.storage.sidecar import load_sidecar, save_sidecar
 from labeler.storage.unsaved import journal_path
@@ -259,7 +260,7 @@ def test_check_finds_edits_that_are_in_a_journal_only(tmp_path: Path, run: Run) 
     masks = tmp_path / "masks"
     file = read_mask(masks / "P1" / "draft.nii.gz")
     assert file.fingerprint is not None
-    state = MaskState(file.fingerprint.digest, file.mask.revision)
+    state = FileState(file.fingerprint.digest, file.mask.revision)
     path = journal_path(masks, "P1")
     journal = Journal.create(path, "P1", {"draft": state})
     try:

@@ -62,7 +62,7 @@ def test_edits_of_a_removed_mask_are_dropped_from_both_stacks():
         history.push(edit(name, mask))
     history.pop_undo()
     history.pop_undo()
-    history.forget_mask("draft")
+    history.forget({"draft"})
     assert [e.name for e in history.done] == ["b"]
     assert [e.name for e in history.undone] == ["d"]
 

@@ -14,20 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.core.edits import Edit, ValueChange
+from labeler.core.edits import NO_STACKS, Edit, Stacks, ValueChange
 from labeler.core.geometry import AxisOrder, Grid
 from labeler.core.mask import Box, Mask, Patch
 from labeler.storage import journal as journal_module
 from labeler.storage.edit_codec import decode_edit, encode_edit
 from labeler.storage.errors import ImageError, SaveError
-from labeler.storage.journal import (
-    Act,
-    Journal,
-    JournalEntry,
-    MaskState,
-    SavedMark,
-    read_journal,
-)
+from labeler.storage.journal import Journal, read_journal, remove_journal
+from labeler.storage.recovery import Act, FileState, JournalEntry, SavedMark
 from tests.unit.storage_faults import killed_after, small_disk
 
 SHAPE = (3, 4, 5)
@@ -63,7 +57,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def journal(path):
-    journal = Journal.create(path, "case 1", {"draft": MaskState("d0")})
+    journal = Journal.create(path, "case 1", {"draft": FileState("d0")})
     yield journal
     journal.close()
 
@@ -115,16 +109,16 @@ def test_what_was_appended_is_read(path, journal):
     edits = [brush(seed=seed) for seed in range(3)]
     journal.append(edits[0])
     journal.append(edits[0], Act.UNDO)
-    journal.mark_saved("draft", MaskState("d1", 2**62 + 1))
-    journal.append(edits[1], Act.REDO)
+    journal.mark_saved("draft", FileState("d1", 2**62 + 1))
+    journal.append(edits[0], Act.REDO)
     contents = read_journal(path)
     assert contents.case_id == "case 1"
-    assert contents.bases == {"draft": MaskState("d0")}
+    assert contents.bases == {"draft": FileState("d0")}
     assert not contents.is_torn
     acts = [record.act for record in contents.records if isinstance(record, JournalEntry)]
     assert acts == [Act.DO, Act.UNDO, Act.REDO]
-    assert contents.records[2] == SavedMark("draft", MaskState("d1", 2**62 + 1))
-    assert same(contents.records[3].edit, edits[1])
+    assert contents.records[2] == SavedMark("draft", FileState("d1", 2**62 + 1))
+    assert same(contents.records[3].edit, edits[0])
 
 
 def test_every_append_is_synced(journal, monkeypatch):
@@ -192,49 +186,36 @@ def test_records_of_a_later_version_end_the_reading(path, journal):
     assert len(read_journal(path).records) == 1
 
 
-def test_reopening_goes_on_behind_the_last_whole_record(path, journal):
-    journal.append(brush(seed=0))
-    journal.append(brush(seed=1))
-    journal.close()
-    with open(path, "rb+") as file:
-        file.truncate(path.stat().st_size - 3)
-    again = Journal.reopen(path)
-    again.append(brush(seed=2))
-    again.close()
-    contents = read_journal(path)
-    assert [record.edit.name for record in contents.records] == ["Brush 0", "Brush 2"]
-    assert not contents.is_torn
-
-
 def test_restarting_drops_the_records(path, journal):
     journal.append(brush())
-    journal.restart({"draft": MaskState("d1", 5)})
+    journal.restart({"draft": FileState("d1", 5)}, NO_STACKS)
     journal.append(brush(seed=7))
     contents = read_journal(path)
-    assert contents.bases == {"draft": MaskState("d1", 5)}
+    assert contents.bases == {"draft": FileState("d1", 5)}
     assert contents.case_id == "case 1"
     assert [record.edit.name for record in contents.records] == ["Brush 7"]
 
 
-def test_discarding_removes_the_file(path, journal):
-    journal.discard()
-    assert not path.exists()
+def test_removing_a_journal(path, journal):
     journal.close()
+    remove_journal(path)
+    assert not path.exists()
+    remove_journal(path)
 
 
 def test_files_that_are_no_journal(path):
     with pytest.raises(ImageError, match="it is not there"):
         read_journal(path)
     path.parent.mkdir()
-    for content in (b"", b"hello", b"CTLJRNL1", b"CTLJRNL1" + bytes(100)):
+    for content in (b"", b"hello", b"CTLJRNL2", b"CTLJRNL2" + bytes(100)):
         path.write_bytes(content)
         with pytest.raises(ImageError, match="is no journal"):
             read_journal(path)
     payload = b'{"case": "x", "bases": {"draft": 7}}'
     record = struct.pack("<II", len(payload), zlib.crc32(payload)) + payload
-    path.write_bytes(b"CTLJRNL1" + record)
+    path.write_bytes(b"CTLJRNL2" + record)
     with pytest.raises(ImageError, match="is no journal"):
-        Journal.reopen(path)
+        read_journal(path)
 
 
 # Failures
@@ -301,7 +282,7 @@ def test_killed_while_restarting_leaves_the_old_or_the_new_journal(path, journal
     seen = set()
     for calls in range(60):
         path.write_bytes(whole)
-        died = killed_after(calls, lambda: journal.restart({"draft": MaskState("d1")}))
+        died = killed_after(calls, lambda: journal.restart({"draft": FileState("d1")}, NO_STACKS))
         contents = read_journal(path)
         seen.add((contents.bases["draft"].digest, len(contents.records)))
         if not died:
@@ -317,7 +298,7 @@ def test_restart_that_fails_goes_on_with_the_old_journal(path, journal, monkeypa
             lambda *_: (_ for _ in ()).throw(SaveError("the disk is full")),
         )  # fmt: skip
         with pytest.raises(SaveError):
-            journal.restart({})
+            journal.restart({}, NO_STACKS)
     journal.append(brush(seed=1))
     assert len(read_journal(path).records) == 2
 
@@ -334,7 +315,7 @@ def test_closed_journal_takes_nothing(journal):
 def test_all_edits_come_back_when_the_file_is_the_old_one(path, journal):
     for seed in range(3):
         journal.append(brush(seed=seed))
-    recovery = read_journal(path).unsaved({"draft": "d0"})
+    recovery = read_journal(path).recovery({"draft": "d0"})
     assert [entry.edit.name for entry in recovery.entries] == ["Brush 0", "Brush 1", "Brush 2"]
     assert recovery.strangers == ()
 
@@ -343,14 +324,14 @@ def test_what_was_undone_again_needs_no_restoring(path, journal):
     edit = brush()
     journal.append(edit)
     journal.append(edit, Act.UNDO)
-    assert read_journal(path).unsaved({"draft": "d0"}).entries == ()
+    assert read_journal(path).recovery({"draft": "d0"}).entries == ()
 
 
 def test_a_file_nobody_knows_gets_no_edits(path, journal):
     journal.append(brush())
     journal.append(Edit("Comment", (ValueChange("comment", "1", None, "x"),)))
     for digests in ({"draft": "changed by somebody"}, {}):
-        recovery = read_journal(path).unsaved(digests)
+        recovery = read_journal(path).recovery(digests)
         assert recovery.strangers == ("draft",)
         assert [entry.edit.name for entry in recovery.entries] == ["Comment"]
 
@@ -360,20 +341,20 @@ def test_a_mask_that_was_never_saved(path):
     journal.append(brush("new"))
     journal.close()
     contents = read_journal(path)
-    assert len(contents.unsaved({}).entries) == 1
-    assert contents.unsaved({"new": "somebody's"}).strangers == ("new",)
+    assert len(contents.recovery({}).entries) == 1
+    assert contents.recovery({"new": "somebody's"}).strangers == ("new",)
 
 
 def test_an_edit_of_two_masks_of_which_one_was_saved(path):
-    journal = Journal.create(path, "case", {"a": MaskState("a0"), "b": MaskState("b0")})
+    journal = Journal.create(path, "case", {"a": FileState("a0"), "b": FileState("b0")})
     edit = Edit("Copy region", (patch("a", 1), patch("b", 2)))
     journal.append(edit)
-    journal.mark_saved("a", MaskState("a1", edit.patches[0].token))
+    journal.mark_saved("a", FileState("a1", edit.patches[0].token))
     journal.close()
     contents = read_journal(path)
-    (entry,) = contents.unsaved({"a": "a1", "b": "b0"}).entries
+    (entry,) = contents.recovery({"a": "a1", "b": "b0"}).entries
     assert [step.mask for step in entry.edit.steps] == ["b"]
-    (entry,) = contents.unsaved({"a": "a0", "b": "b0"}).entries
+    (entry,) = contents.recovery({"a": "a0", "b": "b0"}).entries
     assert [step.mask for step in entry.edit.steps] == ["a", "b"]
 
 
@@ -409,12 +390,15 @@ class Session:
         elif what in ("finish save", "cut save") and self.snapshot is not None:
             digest = f"d{len(self.files)}"
             self.files[digest] = self.snapshot
-            self.journal.mark_saved("draft", MaskState(digest, self.snapshot[1]))
+            self.journal.mark_saved("draft", FileState(digest, self.snapshot[1]))
             if what == "finish save":
                 self.disk = digest
             self.snapshot = None
         elif what == "restart" and self.files[self.disk][1] == self.mask.revision:
-            self.journal.restart({"draft": MaskState(self.disk, self.mask.revision)})
+            self.journal.restart(
+                {"draft": FileState(self.disk, self.mask.revision)},
+                Stacks(tuple(self.done), tuple(self.undone)),
+            )
 
     def _apply(self, edit: Edit, act: Act) -> None:
         self.mask.apply(edit.patches[0])
@@ -428,11 +412,11 @@ ACTS = ["edit", "undo", "redo", "begin save", "finish save", "cut save", "restar
 def test_after_a_crash_at_any_time_the_mask_is_as_it_was(acts):
     """The file on disk plus what the journal gives back is the mask the user saw last."""
     path = Path(os.environ["CT_LABELER_LOCAL_DIR"]) / "case.journal"
-    session = Session(Journal.create(path, "case", {"draft": MaskState("d0")}))
+    session = Session(Journal.create(path, "case", {"draft": FileState("d0")}))
     for what in acts:
         session.act(what)
     session.journal.close()
-    recovery = read_journal(path).unsaved({"draft": session.disk})
+    recovery = read_journal(path).recovery({"draft": session.disk})
     assert recovery.strangers == ()
     restored = new_mask()
     restored._array[:] = session.files[session.disk][0]
