@@ -89,7 +89,8 @@ class NotesSettler:
         self._opener.sidecar = theirs
         if changes:
             session.apply(Edit("Take notes of somebody else", changes))
-        session.annotations.mark_saved(notes.as_dict())
+        mine = session.annotations
+        mine.mark_saved(notes.as_dict(), mine.revision, notes.saved_digest)
         session.history_changed.emit()
 
 
