@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.core.edits import Edit, History, ValueChange
+from labeler.core.edits import Edit, History, Stacks, ValueChange
 from labeler.core.mask import Box, Patch
 from tests.unit.core_strategies import make_mask
 
@@ -65,6 +65,94 @@ def test_edits_of_a_removed_mask_are_dropped_from_both_stacks():
     history.forget({"draft"})
     assert [e.name for e in history.done] == ["b"]
     assert [e.name for e in history.undone] == ["d"]
+
+
+def test_what_shares_a_mask_with_a_dropped_edit_goes_too():
+    """Its patch lies below one that can never be taken back."""
+    copy = Edit("copy", edit("x", "draft").steps + edit("y", "other").steps)
+    note = Edit("note", (ValueChange("comment", "1", None, "text"),))
+    stacks = Stacks((edit("far", "other"), note, copy, edit("near", "other")))
+    left = stacks.without({"draft"})
+    assert [e.name for e in left.done] == ["note", "near"]
+    left = Stacks(undone=stacks.done).without({"draft"})
+    assert [e.name for e in left.undone] == ["note", "near"]
+    assert stacks.without(set()) == stacks
+
+
+acts = st.lists(
+    st.tuples(st.sampled_from(["do", "undo", "redo"]), st.sampled_from(["a", "b"])), max_size=12
+)
+
+
+@given(acts, st.integers(0, 12))
+def test_the_history_leads_back_to_what_is_on_disk(acts, saved_after):
+    history, now, on_disk = History(), {"a": 0, "b": 0}, {"a": 0, "b": 0}
+    for number, (act, mask) in enumerate(acts):
+        new = edit(f"{number}", mask) if act == "do" else None
+        if new is not None:
+            history.push(new)
+        one = new or (history.pop_undo() if act == "undo" else history.pop_redo())
+        if one is not None:
+            for document in one.documents:
+                now[document] ^= one.token_of(document)
+        if number == saved_after:
+            on_disk = dict(now)
+    stacks = history.stacks.at(now, on_disk)
+    if stacks is None:
+        return
+    assert history.stacks.done[: len(stacks.done)] == stacks.done[: len(history.stacks.done)]
+    # Going on from there, one comes to the present in one of both directions.
+    beyond = Stacks(history.stacks.done[len(stacks.done) :])
+    for one in (*beyond.done, *stacks.done[len(history.stacks.done) :]):
+        for document in one.documents:
+            on_disk[document] ^= one.token_of(document)
+    assert on_disk == now
+
+
+def test_the_way_back_to_the_disk_forgets_what_was_given_up():
+    edits = [edit(name) for name in "abc"]
+    saved = {"draft": edits[0].token}
+    now = {"draft": edits[0].token ^ edits[1].token}
+    stacks = Stacks((edits[0], edits[1]), (edits[2],)).at(now, saved)
+    assert stacks == Stacks((edits[0],))
+    stacks = Stacks((edits[0],), (edits[2], edits[1])).at(saved, now)
+    assert stacks == Stacks((edits[0], edits[1]), (edits[2],))
+    assert Stacks((edits[0],)).at({"draft": edits[0].token}, {"draft": 99}) is None
+    unchanged = Stacks((edits[0],), (edits[1],))
+    assert unchanged.at(saved, saved) == unchanged
+
+
+def test_what_fits_is_nearest_to_the_present():
+    sample = edit("sample", size=1000)
+    edits = tuple(edit(f"{number}", size=1000) for number in range(4))
+    stacks = Stacks(edits, edits).within(int(5.5 * sample.nbytes))
+    assert [e.name for e in stacks.done] == ["0", "1", "2", "3"]
+    assert [e.name for e in stacks.undone] == ["3"]
+    assert stacks.nbytes <= 5.5 * sample.nbytes
+    assert not Stacks(edits, edits).within(0)
+
+
+def test_an_earlier_history_lies_below_what_was_done_since():
+    earlier = Stacks((edit("a"),), (edit("b"),))
+    history = History()
+    history.restore(earlier)
+    assert (history.undo_name, history.redo_name) == ("a", "b")
+    assert history.nbytes == earlier.nbytes
+    history = History()
+    history.push(edit("new"))
+    history.restore(earlier)
+    assert [e.name for e in history.done] == ["a", "new"]
+    assert history.redo_name is None, "it was drawn over"
+
+
+def test_less_memory_takes_effect_at_once():
+    history = History()
+    for number in range(4):
+        history.push(edit(f"{number}", size=1000))
+    history.pop_undo()
+    history.max_bytes = int(2.5 * edit("sample", size=1000).nbytes)
+    assert [e.name for e in history.done] == ["1", "2"]
+    assert history.nbytes == history.stacks.nbytes <= history.max_bytes
 
 
 def test_clearing_forgets_everything():

@@ -14,14 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.core.edits import NO_STACKS, Edit, Stacks, ValueChange
+from labeler.core.edits import NO_STACKS, NOTES, Edit, Stacks, ValueChange
 from labeler.core.geometry import AxisOrder, Grid
 from labeler.core.mask import Box, Mask, Patch
 from labeler.storage import journal as journal_module
 from labeler.storage.edit_codec import decode_edit, encode_edit
 from labeler.storage.errors import ImageError, SaveError
 from labeler.storage.journal import Journal, read_journal, remove_journal
-from labeler.storage.recovery import Act, FileState, JournalEntry, SavedMark
+from labeler.storage.recovery import Act, FileState, JournalEntry, Recovery, SavedMark
+from labeler.storage.unsaved import history_path, journal_path, prune_histories, read_earlier
 from tests.unit.storage_faults import killed_after, small_disk
 
 SHAPE = (3, 4, 5)
@@ -369,9 +370,11 @@ class Session:
     done: list[Edit] = field(default_factory=list)
     undone: list[Edit] = field(default_factory=list)
     snapshot: tuple[np.ndarray, int] | None = None
+    seen: set[bytes] = field(default_factory=set)
 
     def __post_init__(self):
         self.files["d0"] = self.mask.snapshot()
+        self.seen.add(self.mask.array.tobytes())
 
     def act(self, what: str) -> None:
         if what == "edit":
@@ -402,6 +405,7 @@ class Session:
 
     def _apply(self, edit: Edit, act: Act) -> None:
         self.mask.apply(edit.patches[0])
+        self.seen.add(self.mask.array.tobytes())
         self.journal.append(edit, act)
 
 
@@ -423,3 +427,188 @@ def test_after_a_crash_at_any_time_the_mask_is_as_it_was(acts):
     for entry in recovery.entries:
         restored.apply(entry.edit.patches[0])
     np.testing.assert_array_equal(restored.array, session.mask.array)
+    assert names(recovery.stacks) == names(Stacks(tuple(session.done), tuple(session.undone)))
+    _walk(recovery.stacks, session.mask.array, session.seen)
+    _walk(recovery.saved_stacks, session.files[session.disk][0], session.seen)
+
+
+def _walk(stacks: Stacks, present: np.ndarray, seen: set[bytes]) -> None:
+    """Undo and redo everything from the present content: each state must be one that was seen."""
+    for edits in (reversed(stacks.done), reversed(stacks.undone)):
+        mask = new_mask()
+        mask._array[:] = present
+        for edit in edits:
+            mask.apply(edit.patches[0])
+            assert mask.array.tobytes() in seen
+
+
+# The history of a saved case
+
+
+def names(stacks: Stacks) -> tuple[list[str], list[str]]:
+    return [edit.name for edit in stacks.done], [edit.name for edit in stacks.undone]
+
+
+def test_what_was_saved_can_still_be_undone(path, journal):
+    edits = [brush(seed=seed) for seed in range(3)]
+    for edit in edits:
+        journal.append(edit)
+    journal.append(edits[2], Act.UNDO)
+    revision = edits[0].token ^ edits[1].token
+    journal.mark_saved("draft", FileState("d1", revision))
+    recovery = read_journal(path).recovery({"draft": "d1"})
+    assert not recovery.has_unsaved
+    assert names(recovery.stacks) == names(recovery.saved_stacks) == (
+        ["Brush 0", "Brush 1"], ["Brush 2"],
+    )  # fmt: skip
+
+
+def test_edits_that_are_not_saved_are_not_in_the_history_that_is_left(path, journal):
+    edits = [brush(seed=seed) for seed in range(3)]
+    journal.append(edits[0])
+    journal.mark_saved("draft", FileState("d1", edits[0].token))
+    journal.append(edits[1])
+    journal.append(edits[1], Act.UNDO)
+    journal.append(edits[2])
+    recovery = read_journal(path).recovery({"draft": "d1"})
+    assert [entry.edit.name for entry in recovery.entries] == ["Brush 2"]
+    assert names(recovery.stacks) == (["Brush 0", "Brush 2"], [])
+    assert names(recovery.saved_stacks) == (["Brush 0"], [])
+
+
+def test_a_save_that_was_undone_and_drawn_over_leaves_no_way_back(path, journal):
+    """Neither undo nor redo leads to the content of the file."""
+    edits = [brush(seed=seed) for seed in range(2)]
+    journal.append(edits[0])
+    journal.mark_saved("draft", FileState("d1", edits[0].token))
+    journal.append(edits[0], Act.UNDO)
+    journal.append(edits[1])
+    recovery = read_journal(path).recovery({"draft": "d1"})
+    assert names(recovery.stacks) == (["Brush 1"], [])
+    assert recovery.saved_stacks == NO_STACKS
+
+
+def test_the_history_of_a_changed_file_is_dropped_without_a_question(path, journal):
+    edits = [brush("draft", 0), brush("other", 1), note("a")]
+    for edit in edits:
+        journal.append(edit)
+    for document, digest, edit in zip(("draft", "other", NOTES), "def", edits, strict=True):
+        journal.mark_saved(document, FileState(digest, edit.token))
+    recovery = read_journal(path).recovery({"draft": "changed", "other": "e", NOTES: "f"})
+    assert not recovery.has_unsaved
+    assert recovery.forgotten == ("draft",)
+    assert names(recovery.stacks) == (["Brush 1", "Comment a"], [])
+    recovery = read_journal(path).recovery({"draft": "d", "other": "e", NOTES: "changed"})
+    assert not recovery.has_unsaved
+    assert names(recovery.stacks) == (["Brush 0", "Brush 1"], [])
+
+
+def note(key: str) -> Edit:
+    return Edit(f"Comment {key}", (ValueChange("comment", key, None, {"text": key}),))
+
+
+def test_notes_that_somebody_changed_get_what_was_noted_since_the_last_save(path, journal):
+    saved, unsaved = note("a"), note("b")
+    journal.append(saved)
+    journal.mark_saved(NOTES, FileState("n1", saved.token))
+    journal.append(unsaved)
+    recovery = read_journal(path).recovery({"draft": "d0", NOTES: "changed"})
+    assert [entry.edit.name for entry in recovery.entries] == ["Comment b"]
+    assert recovery.strangers == ()
+
+
+def test_a_journal_begins_with_the_history_and_what_the_files_lack(path):
+    done, undone = [brush(seed=0), brush(seed=1)], [brush(seed=2)]
+    missing = [JournalEntry(done[1], Act.DO)]
+    bases = {"draft": FileState("d0", 7)}
+    journal = Journal.create(path, "case", bases, Stacks(tuple(done), tuple(undone)), missing)
+    journal.append(undone[0], Act.REDO)
+    journal.append(undone[0], Act.UNDO)
+    journal.append(done[1], Act.UNDO)
+    assert path.stat().st_size == journal.nbytes
+    journal.close()
+    recovery = read_journal(path).recovery({"draft": "d0"})
+    assert not recovery.has_unsaved, "what was missing was undone"
+    assert names(recovery.stacks) == (["Brush 0"], ["Brush 2", "Brush 1"])
+
+
+def test_one_can_undo_more_than_the_journal_began_with(path):
+    """The bound on disk may be smaller than that in memory."""
+    edits = [brush(seed=seed) for seed in range(3)]
+    stacks = Stacks(tuple(edits)).within(edits[2].nbytes)
+    journal = Journal.create(path, "case", {"draft": FileState("d0")}, stacks)
+    for edit in reversed(edits):
+        journal.append(edit, Act.UNDO)
+    journal.append(edits[0], Act.REDO)
+    journal.close()
+    recovery = read_journal(path).recovery({"draft": "d0"})
+    assert [entry.act for entry in recovery.entries] == [Act.UNDO] * 3 + [Act.REDO]
+    assert names(recovery.stacks) == (["Brush 0"], ["Brush 2", "Brush 1"])
+
+
+def test_undo_and_redo_write_no_content_again(path, journal):
+    journal.append(brush())
+    before = journal.nbytes
+    journal.append(brush(), Act.DO)
+    large = journal.nbytes - before
+    edit = brush(seed=5)
+    journal.append(edit)
+    before = journal.nbytes
+    for act in (Act.UNDO, Act.REDO, Act.UNDO):
+        journal.append(edit, act)
+    assert journal.nbytes - before < large / 2
+
+
+def test_saves_are_known_across_a_restart(path, journal):
+    edit = brush()
+    journal.mark_saved("draft", FileState("d5", edit.token))
+    journal.restart({"draft": FileState("d1")}, NO_STACKS)  # written down before d5 was
+    journal.append(edit)
+    journal.append(note("a"))
+    recovery = read_journal(path).recovery({"draft": "d5"})
+    assert [entry.edit.name for entry in recovery.entries] == ["Comment a"]
+
+
+def test_an_undo_of_what_is_not_known_ends_the_reading(path, journal):
+    journal.append(brush(seed=0))
+    known = journal.nbytes
+    journal.append(brush(seed=1))
+    journal.append(brush(seed=2))
+    end = journal.nbytes
+    journal.close()
+    data = path.read_bytes()
+    payload = b"A" + bytes([1]) + struct.pack("<Q", 12345)
+    step = struct.pack("<II", len(payload), zlib.crc32(payload)) + payload
+    path.write_bytes(data[:known] + step + data[known:end])
+    assert len(read_journal(path).records) == 1
+
+
+# Histories of many cases
+
+
+def test_old_histories_make_room(isolated_user):
+    paths = [journal_path(Path("/masks"), f"case {number}.5") for number in range(4)]
+    for age, path in enumerate(paths):
+        Journal.create(history_path(path), "case", {}, Stacks((brush(),))).close()
+        os.utime(history_path(path), (1e9 - age, 1e9 - age))
+    unsaved = journal_path(Path("/masks"), "unsaved")
+    Journal.create(unsaved, "case", {}).close()
+    os.utime(unsaved, (1, 1))
+    size = history_path(paths[0]).stat().st_size
+    prune_histories(5 * size)
+    assert all(history_path(path).exists() for path in paths)
+    prune_histories(2 * size)
+    assert [history_path(path).exists() for path in paths] == [True, True, False, False]
+    assert unsaved.exists(), "what is not saved is never removed"
+
+
+def test_a_journal_goes_before_the_history_of_an_earlier_time(isolated_user):
+    path = journal_path(Path("/masks"), "case")
+    assert not read_earlier(path, {}).stacks
+    Journal.create(history_path(path), "case", {}, Stacks((brush("m", 0),))).close()
+    assert names(read_earlier(path, {}).stacks) == (["Brush 0"], [])
+    Journal.create(path, "case", {}, Stacks((brush("m", 1),))).close()
+    assert names(read_earlier(path, {}).stacks) == (["Brush 1"], [])
+    path.unlink()
+    history_path(path).write_bytes(b"damaged")
+    assert read_earlier(path, {}) == Recovery()
