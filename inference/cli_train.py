@@ -30,22 +30,36 @@ def train() -> None:
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Folder with the free anatomies (LIDC-IDRI-0001, CPTAC-PDA); phantoms alone without.",
 )
-def liver(out: Path, resume: bool, settings: Path | None, anatomies: Path | None) -> None:
-    """Train stage 1 of the liver model: the coarse network, then the fine one.
+@click.option(
+    "--stage",
+    type=click.Choice(["organs", "lesions"]),
+    default="organs",
+    show_default=True,
+    help="organs is stage 1, lesions stage 2; they need nothing of each other.",
+)
+def liver(
+    out: Path, resume: bool, settings: Path | None, anatomies: Path | None, stage: str
+) -> None:
+    """Train the liver model: stage 1 (the coarse network, then the fine one) or stage 2.
 
     May be killed at any time; --resume goes on from the last checkpoint.
     """
-    if not resume and any((out / stage).exists() for stage in ("coarse", "fine")):
+    begun = ("lesions",) if stage == "lesions" else ("coarse", "fine")
+    if not resume and any((out / name).exists() for name in begun):
         raise click.ClickException(f"there is a training in {out}; go on with it with --resume.")
     # loaded here: torch and numba take seconds, and other commands do not need them
     import logging
 
     from inference.locations import config_folder
+    from inference.training.lesions import train_lesions
     from inference.training.liver import LiverTraining, known_anatomies
     from inference.training.settings import read_settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     chosen = read_settings(settings or config_folder() / "train_liver.toml")
+    if stage == "lesions":
+        train_lesions(out, chosen.lesions, chosen.seed)
+        return
     found = known_anatomies(anatomies)
     click.echo(f"Real anatomies: {', '.join(a.name for a in found) or 'none'}.", err=True)
     LiverTraining(out, chosen, found).run()

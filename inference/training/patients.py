@@ -24,6 +24,7 @@ from inference.phantom.grids import Grid
 from inference.phantom.lesions import paint_scenario
 from inference.phantom.materials import Palette
 from inference.phantom.patient import large_vessels
+from inference.phantom.variety import Variety
 from inference.phantom.variety import draw as draw_variety
 
 SPACING_MM = 3.0
@@ -121,11 +122,22 @@ def training_grid() -> Grid:
     return Grid(SHAPE_KJI, (SPACING_MM,) * 3, origin)
 
 
-def paint_patient(seed: int) -> PaintedPatient:
-    """Return a synthetic patient. The same seed gives the same bits."""
+def paint_patient(
+    seed: int, grid: Grid | None = None, variety: Variety | None = None
+) -> PaintedPatient:
+    """Return a synthetic patient. The same arguments give the same bits.
+
+    Parameters
+    ----------
+    seed : int
+    grid : Grid, optional
+        By default that of :func:`training_grid`.
+    variety : Variety, optional
+        By default drawn from the seed.
+    """
     build, look, ill = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
-    variety = draw_variety(seed)
-    anatomy = make_anatomy(training_grid(), build, stepper(None), variety)
+    variety = draw_variety(seed) if variety is None else variety
+    anatomy = make_anatomy(grid or training_grid(), build, stepper(None), variety)
     palette = Palette(look, anatomy.body.age_years)
     large = large_vessels(anatomy)
     paint_scenario(anatomy.scene, palette, anatomy.liver, None, large, ill, variety.lesions)

@@ -1,0 +1,142 @@
+"""Training of the liver's stage 2: the network that judges one proposal at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader
+
+from inference.liver.stage2 import N_TYPES, NOT_A_LESION, LesionNetwork
+from inference.training.lesion_patients import LiverShowing
+from inference.training.lesion_samples import PatchBatch, PatchStream, make_batch, visit_liver
+from inference.training.loop import Scores, Training
+from inference.training.patients import Pool
+from inference.training.settings import LesionSettings
+
+log = logging.getLogger(__name__)
+
+FOLDER = "lesions"
+_POOL = "livers"
+_VALIDATION_SEED = 8_000_000
+_BATCHES_OF_EACH = 2
+_SMOOTHING = 0.05
+_OUTLINE_WEIGHT = 0.7
+_PREFETCH = 4
+
+
+def patch_loss(network: torch.nn.Module, batch: PatchBatch) -> torch.Tensor:
+    """Return the loss of the second stage: cross entropy of the type, outline of what is one."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        types, outlines = network(batch.patches.to(memory_format=torch.channels_last_3d))
+    loss = F.cross_entropy(types.float(), batch.kinds, label_smoothing=_SMOOTHING)
+    real = batch.kinds != NOT_A_LESION
+    if not bool(real.any()):
+        return loss
+    logits, truth = outlines.float()[real], batch.outlines[real]
+    entropy = F.binary_cross_entropy_with_logits(logits, truth)
+    p = logits.sigmoid()
+    both = (p * truth).sum(dim=(1, 2, 3))
+    dice = (2.0 * both + 1.0) / (p.sum(dim=(1, 2, 3)) + truth.sum(dim=(1, 2, 3)) + 1.0)
+    total: torch.Tensor = loss + _OUTLINE_WEIGHT * (entropy + 1.0 - dice.mean())
+    return total
+
+
+def patch_scores(network: torch.nn.Module, batches: Sequence[PatchBatch]) -> Scores:
+    """Return how well the network judges and draws.
+
+    Parameters
+    ----------
+    network : Module
+        In evaluation mode.
+    batches : sequence of PatchBatch
+
+    Returns
+    -------
+    dict
+        ``kept`` and ``dropped`` (part of the lesions and of the others that is judged rightly),
+        ``type`` (part of the kept lesions with the right type), ``dice`` of the outlines of
+        lesions, and ``score``.
+    """
+    table = np.zeros((N_TYPES, N_TYPES))
+    dice = []
+    for batch in batches:
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            types, outlines = network(batch.patches.to(memory_format=torch.channels_last_3d))
+        found = types.float().argmax(dim=1)
+        np.add.at(table, (batch.kinds.numpy(), found.numpy()), 1)
+        real = batch.kinds != NOT_A_LESION
+        drawn, truth = outlines[real] > 0.0, batch.outlines[real] > 0.5
+        both = (drawn & truth).sum(dim=(1, 2, 3)).double()
+        total = (drawn.sum(dim=(1, 2, 3)) + truth.sum(dim=(1, 2, 3))).double()
+        dice += (2.0 * both / total.clamp(min=1.0)).tolist()
+    lesions, others = table[:NOT_A_LESION], table[NOT_A_LESION]
+    kept = lesions[:, :NOT_A_LESION]
+    scores = {
+        "kept": float(kept.sum() / max(lesions.sum(), 1.0)),
+        "dropped": float(others[NOT_A_LESION] / max(others.sum(), 1.0)),
+        "type": float(np.trace(kept) / max(kept.sum(), 1.0)),
+        "dice": float(np.mean(dice)) if dice else 0.0,
+    }
+    balanced = 0.5 * (scores["kept"] + scores["dropped"])
+    scores["score"] = 0.5 * balanced + 0.3 * scores["type"] + 0.2 * scores["dice"]
+    return scores
+
+
+def _alone(worker: int) -> None:
+    del worker
+    torch.set_num_threads(1)
+
+
+def lesion_pool(folder: Path) -> Pool:
+    """Return the livers of a training folder."""
+    return Pool(folder / _POOL)
+
+
+def validation_batches(pool: Pool, settings: LesionSettings, seed: int) -> list[PatchBatch]:
+    """Return patches of livers that are never trained on; always the same."""
+    showing = LiverShowing(seed)
+    batches = []
+    for n in range(settings.validation):
+        rng = np.random.default_rng((_VALIDATION_SEED, n))
+        liver = settings.first_validation_seed + n
+        visit = visit_liver(pool, showing, liver, rng, settings)
+        batches += [make_batch([visit], settings.batch, rng) for _ in range(_BATCHES_OF_EACH)]
+    return batches
+
+
+def train_lesions(folder: Path, settings: LesionSettings, seed: int) -> None:
+    """Train stage 2 in a folder; goes on where it was stopped.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets the folders ``livers`` (a cache) and ``lesions`` (checkpoints, weights, curve).
+    settings : LesionSettings
+    seed : int
+    """
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    network = LesionNetwork(settings.widths)
+    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    held: list[PatchBatch] = []  # made once, when they are needed
+
+    def validate(candidate: torch.nn.Module) -> Scores:
+        if not held:
+            held.extend(validation_batches(lesion_pool(folder), settings, seed))
+        return patch_scores(candidate, held)
+
+    training = Training(folder / FOLDER, network, settings, validate, patch_loss)
+    if training.done:
+        log.info("lesions: all %d steps are made", training.step)
+        return
+    log.info("lesions: from step %d", training.step)
+    stream = PatchStream(lambda: lesion_pool(folder), settings, seed, training.step)
+    batches = DataLoader(
+        stream, batch_size=None, num_workers=1, prefetch_factor=_PREFETCH, worker_init_fn=_alone
+    )
+    training.run(batches)
