@@ -36,24 +36,25 @@ from labeler.ui.history_panel import HistoryPanel
 from labeler.ui.main_window import MainWindow, Panel
 from labeler.ui.mask_panel import MaskPanel
 from labeler.ui.qt_messages import log_qt_messages
-from labeler.ui.recovery_dialog import ask_about_recovery
 from labeler.ui.region_actions import RegionActions
 from labeler.ui.region_list import RegionList
 from labeler.ui.region_panel import RegionPanel
 from labeler.ui.report_panel import ReportPanel
+from labeler.ui.save_questions import SaveQuestions
 from labeler.ui.status_bar import StatusBar
 from labeler.ui.tool_panel import ToolPanel
 from labeler.ui.view_actions import bind_view_commands
 from labeler.ui.view_grid import ViewGrid
 from labeler.workflows.adjust_windows import auto_windows
 from labeler.workflows.get_ready import GettingReady
-from labeler.workflows.keep_journal import JournalKeeper, Unsaved
+from labeler.workflows.keep_journal import JournalKeeper
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.open_folder import Roots, Worklist
 from labeler.workflows.recent_folders import last_roots
 from labeler.workflows.regions import RegionUpdater
 from labeler.workflows.review_case import jump_to_region
 from labeler.workflows.save_case import CaseSaver
+from labeler.workflows.settle_notes import NotesSettler
 from labeler.workflows.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -137,9 +138,15 @@ class Program(QObject):
             partial(ask_about_unsaved, self.window), self.cases.neighbour, self,
         )  # fmt: skip
         self.files = FileActions(
-            ws, commands, self.worklist, self.opener, self.switcher, self.saver, self.window
+            ws, commands, self.worklist, self.switcher, self.saver, self.window
         )
-        self.acts = RegionActions(ws, commands, self.regions, self.opener, self.saver, self.window)
+        self.acts = RegionActions(
+            ws, commands, self.regions, self.opener, self.saver, self.views.preview, self.window
+        )
+        self.questions = SaveQuestions(
+            ws, self.saver, self.journal, NotesSettler(ws, self.opener, self.saver),
+            self.acts, self.status, self.window,
+        )  # fmt: skip
         commands.bind("case.search", self.cases.focus_search)
 
     def _connect(self) -> None:
@@ -150,6 +157,7 @@ class Program(QObject):
         self.switcher.said.connect(status.show_message)
         self.cases.status_requested.connect(self.files.set_case_status)
         self.masks.add_requested.connect(self.acts.add_mask_file)
+        self.masks.said.connect(status.show_message)
         self.files.refused.connect(status.show_message)
         self.acts.refused.connect(status.show_message)
         self.opener.phase_progress.connect(self.views.show_progress)
@@ -161,11 +169,9 @@ class Program(QObject):
         self.reports.refused.connect(status.show_message)
         self.journal.failed.connect(status.show_error)
         self.journal.said.connect(status.show_message)
-        self.journal.unsaved_found.connect(self._unsaved_found)
         self.opener.loaded.connect(self.journal.begin)
         self.saver.started.connect(status.show_saving)
         self.saver.saved.connect(self._saved)
-        self.saver.conflict.connect(self._conflict)
         self.saver.failed.connect(status.show_save_error)
         ws.tasks.failed.connect(_report_task_failure)
         ws.settings.save_failed.connect(status.show_error)
@@ -258,16 +264,6 @@ class Program(QObject):
         if self.ws.settings.data.views.auto_contrast:
             auto_windows(self.ws, [phase])
 
-    def _unsaved_found(self, unsaved: Unsaved) -> None:
-        case = self.ws.session.case
-        answer = ask_about_recovery(self.window, case.id if case else "", unsaved)
-        act = {
-            "restore": self.journal.restore,
-            "keep both": self.journal.keep_both,
-            "discard": self.journal.discard,
-        }[answer]
-        act()
-
     def _mask_loaded(self, name: str) -> None:
         file = self.ws.session.masks[name].file
         if file is not None and file.fingerprint is None:
@@ -279,10 +275,6 @@ class Program(QObject):
         case = self.ws.session.case
         if case is not None and {mask.name for mask in case.masks} != set(self.ws.session.masks):
             self.worklist.reread(case.id)
-
-    def _conflict(self, mask: str, sentence: str) -> None:
-        self.status.show_save_error(sentence)
-        self.acts.save_copy(mask, sentence)
 
     def _show_work(self, count: int) -> None:
         if self.worklist.is_scanning:
@@ -310,7 +302,7 @@ class Program(QObject):
 def _is_showing_task(key: object) -> bool:
     """Whether a task's result is part of the picture of the open case, or asks about it."""
     return isinstance(key, tuple) and (
-        key[0] in ("case", "regions") or key[:2] == ("journal", "begin")
+        key[0] in ("case", "regions", "reread") or key[:2] == ("journal", "begin")
     )
 
 

@@ -17,9 +17,9 @@ from labeler.core.distance import TOLERANCE, Check, never_stop, squared_distance
 from labeler.core.geometry import Plane
 from labeler.core.mask import Mask, Patch
 from labeler.core.morphology import closed, margins
-from labeler.core.painting import FREE, Constraint, PaintingError, merge_patches, write
+from labeler.core.painting import PaintingError, merge_patches, write
 from labeler.core.raster import BoolArray, GridSlice
-from labeler.core.region_edits import RegionVoxels
+from labeler.core.region_edits import NO_RULES, RegionVoxels, Rules
 from labeler.core.voxel_set import VoxelSet, reshape
 
 #: A piece of fewer voxels, beside a cut, goes with its neighbour.
@@ -38,31 +38,28 @@ def reform(
     region: RegionVoxels,
     change: Callable[[BoolArray], BoolArray],
     room_mm: float = 0.0,
-    *,
-    ground: int = 0,
-    constraint: Constraint = FREE,
+    rules: Rules = NO_RULES,
 ) -> Patch | None:
     """Give a region the form that a function of its shape returns.
 
     Parameters
     ----------
-    mask
-        Left as it is.
-    region
-        The region.
+    mask, region
+        Left as they are.
     change
         Takes the shape in its box, with room around it, and returns the new one in the same box;
         one of :mod:`~labeler.core.morphology`.
     room_mm
         How far the region may grow.
-    ground, constraint
-        See :func:`~labeler.core.voxel_set.reshape`.
+    rules
+        What holds there. Voxels that are taken away need not be of a label that may be
+        overwritten.
     """
     here = VoxelSet(region.box, region.still_in(mask))
     wide = here.padded(margins(mask.grid.spacing_mm, room_mm), mask.grid.shape_kji)
     return reshape(
         mask, wide.box, wide.inside, change(wide.inside), region.label,
-        ground=ground, constraint=constraint,
+        ground=rules.ground, constraint=rules.constraint,
     )  # fmt: skip
 
 
@@ -72,18 +69,14 @@ def split_by_line(
     plane: Plane,
     points_ras: npt.ArrayLike,
     label: int | None = None,
-    *,
-    ground: int = 0,
-    constraint: Constraint = FREE,
+    rules: Rules = NO_RULES,
 ) -> Patch | None:
     """Cut a region along a line drawn on a slice, straight through all of its slices.
 
     Parameters
     ----------
-    mask
-        Left as it is.
-    region
-        The region.
+    mask, region
+        Left as they are.
     plane
         Plane the line was drawn in; the cut goes along its normal.
     points_ras
@@ -91,8 +84,8 @@ def split_by_line(
     label
         Label of all pieces but the largest. By default they keep the region's label, and a layer
         of one voxel is taken out between them, so that they are regions of their own.
-    ground, constraint
-        See :func:`~labeler.core.voxel_set.reshape`.
+    rules
+        What holds there.
 
     Raises
     ------
@@ -113,7 +106,7 @@ def split_by_line(
     if pieces.max(initial=0) < 2:
         raise PaintingError("The line does not cut the region apart: draw it across the region")
     _spread(pieces, inside)
-    return _write_pieces(mask, region, pieces, label, ground, constraint)
+    return _write_pieces(mask, region, pieces, label, rules)
 
 
 def split_by_watershed(
@@ -121,16 +114,14 @@ def split_by_watershed(
     region: RegionVoxels,
     neck_mm: float,
     label: int | None = None,
-    *,
-    ground: int = 0,
-    constraint: Constraint = FREE,
+    rules: Rules = NO_RULES,
     check: Check = never_stop,
 ) -> Patch | None:
     """Cut a region at its necks.
 
     Parameters
     ----------
-    mask, region, label, ground, constraint
+    mask, region, label, rules
         See :func:`split_by_line`.
     neck_mm
         A neck is cut when the bodies on both sides are thicker than it by more than this: the
@@ -153,7 +144,7 @@ def split_by_watershed(
     if pieces.max(initial=0) < 2:
         raise PaintingError("The region has no such neck: try a smaller difference in thickness")
     _spread(pieces, inside)
-    return _write_pieces(mask, region, pieces, label, ground, constraint)
+    return _write_pieces(mask, region, pieces, label, rules)
 
 
 def merge_regions(
@@ -161,22 +152,19 @@ def merge_regions(
     first: RegionVoxels,
     second: RegionVoxels,
     gap_mm: float,
-    *,
-    constraint: Constraint = FREE,
+    rules: Rules = NO_RULES,
     check: Check = never_stop,
 ) -> Patch | None:
     """Give two regions the label of the first and bridge the gap between them.
 
     Parameters
     ----------
-    mask
-        Left as it is.
-    first, second
-        The regions.
+    mask, first, second
+        Left as they are.
     gap_mm
         Widest gap that is bridged.
-    constraint
-        What the bridge may overwrite. The second region's own voxels need not be in ``only``.
+    rules
+        What the bridge may overwrite. The second region's own label need not be among that.
     check
         Called now and then; may raise to stop.
 
@@ -202,8 +190,8 @@ def merge_regions(
     bridge = closed(a | b, spacing, radius_mm, check)
     bridge &= np.maximum(to_a, to_b) <= 2 * radius_mm
     bridge |= to_a + to_b <= nearest_mm + 1.5 * max(spacing)
-    bridged = write(mask, wide, bridge & ~(a | b), first.label, constraint)
-    moved = replace(constraint, only=frozenset({second.label}))
+    bridged = write(mask, wide, bridge & ~(a | b), first.label, rules.constraint)
+    moved = replace(rules.constraint, only=frozenset({second.label}))
     relabelled = write(mask, wide, b, first.label, moved)
     return merge_patches(patch for patch in (bridged, relabelled) if patch is not None)
 
@@ -213,10 +201,9 @@ def _write_pieces(
     region: RegionVoxels,
     pieces: Pieces,
     label: int | None,
-    ground: int,
-    constraint: Constraint,
+    rules: Rules,
 ) -> Patch | None:
-    own = replace(constraint, only=frozenset({region.label}))
+    own, ground = replace(rules.constraint, only=frozenset({region.label})), rules.ground
     if label is None or label == region.label:
         gone = _gaps(frozen(pieces), 1)
         return write(mask, region.box, gone, ground, own)

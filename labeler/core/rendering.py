@@ -100,7 +100,7 @@ def colour_table(
 
 def highlight_layer(
     box: Box,
-    crop: npt.NDArray[np.bool_],
+    crop: npt.NDArray[np.bool_] | npt.NDArray[np.uint8],
     grid: Grid,
     *,
     rgb: tuple[int, int, int] = (255, 255, 255),

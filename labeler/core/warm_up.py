@@ -13,7 +13,7 @@ from labeler.core.geometry import AxisOrder, Grid, Plane
 from labeler.core.labels import LabelTable
 from labeler.core.mask import Box, LabelArray, Mask
 from labeler.core.painting import StrokeBuilder, paint_polygon
-from labeler.core.region_edits import RegionVoxels, copy_region
+from labeler.core.region_edits import RegionVoxels, transfer_region
 from labeler.core.regions import RegionIndex
 from labeler.core.rendering import MaskLayer, colour_table, render
 from labeler.core.statistics import PlacedVolume
@@ -87,5 +87,5 @@ def _edit(array: LabelArray, grid: Grid, other: Grid) -> None:
     StrokeBuilder(mask, DiscBrush(grid, Plane.AXIAL, 1.0), 1).move_to(grid.to_ras((1, 1, 1)))
     paint_polygon(mask, Plane.AXIAL, grid.to_ras([(0, 0, 1), (5, 0, 1), (5, 3, 1)]), 1)
     region = RegionVoxels(Box((0, 1, 2), (1, 2, 5)), np.ones((1, 1, 3), np.bool_), 1)
-    copy_region(mask, region, target, 2)
+    transfer_region(mask, region, target, 2)
     label_contours(array[0])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from PyQt5.QtCore import QEvent, QModelIndex, QObject, QPoint, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QKeyEvent, QResizeEvent
 from PyQt5.QtWidgets import (
-    QAbstractItemView,
     QApplication,
     QButtonGroup,
     QLineEdit,
@@ -27,6 +26,7 @@ from labeler.ui.commands import Commands
 from labeler.ui.empty_state import EmptyState
 from labeler.ui.flow_layout import FlowLayout
 from labeler.ui.panel_header import PanelHeader
+from labeler.ui.row_view import dress_rows
 from labeler.workflows.open_folder import Worklist
 from labeler.workflows.workspace import Workspace
 
@@ -136,15 +136,11 @@ class CaseList(QWidget):
         self._progress.setTextVisible(False)
         self._progress.setProperty("done", True)
         view = self._view
-        view.setObjectName("caseRows")
-        view.setAccessibleName("Case rows")
-        view.setToolTip("A click opens a case, a right click sets its status")
+        tip = "A click opens a case, a right click sets its status"
+        dress_rows(view, "caseRows", "Case rows", tip)
         view.setModel(self._table)
         view.setItemDelegate(CaseDelegate(view))
         view.setUniformItemSizes(True)
-        view.setMouseTracking(True)
-        view.setEditTriggers(QAbstractItemView.NoEditTriggers)
-        view.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
         view.setContextMenuPolicy(Qt.CustomContextMenu)
 
     def _lay_out(self) -> None:

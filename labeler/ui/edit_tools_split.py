@@ -9,6 +9,7 @@ from labeler.core.geometry import FloatArray
 from labeler.ui.style import BRIGHT
 from labeler.ui.view_gestures import Canvas
 from labeler.ui.view_tools import CLICK_PX, STEP_PX, Tool, halo_pens
+from labeler.workflows.background_edit import edit_in_background
 from labeler.workflows.edit_rules import EditRefused, refuse_read_only
 from labeler.workflows.region_operations import split_by_line
 
@@ -42,9 +43,12 @@ class SplitTool(Tool):
         ref = ws.selection.region
         if len(points_ras) < 2 or ref is None or self._distance_px(points_ras[0], pos) < CLICK_PX:
             return
-        self.try_edit(
-            lambda: split_by_line(ws, ref, canvas.plane, points_ras, refused=canvas.refuse)
-        )
+
+        def split() -> None:
+            plan = split_by_line(ws, ref, canvas.plane, points_ras)
+            edit_in_background(ws, "split", plan.name, plan.mask, plan.work, canvas.refuse)
+
+        self.try_edit(split)
 
     def cancel(self) -> None:
         self._points_ras = []

@@ -6,10 +6,18 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, QRect, QRectF, QSize, Qt
+from PyQt5.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QObject,
+    QPoint,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+)
 from PyQt5.QtGui import QColor, QFontMetrics, QPainter
 from PyQt5.QtWidgets import (
-    QAbstractItemView,
     QHeaderView,
     QStyle,
     QStyledItemDelegate,
@@ -21,6 +29,7 @@ from PyQt5.QtWidgets import (
 from labeler.core.labels import Label
 from labeler.ui import formats, style
 from labeler.ui.badges import paint_swatch
+from labeler.ui.row_view import dress_rows, dress_tree
 from labeler.workflows.workspace import Workspace
 
 NAME, COUNT, EYE, LOCK = range(4)
@@ -125,22 +134,15 @@ class LabelRows(QTreeView):
 
     def __init__(self, ws: Workspace, mask: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName(f"labels.{mask}")
-        self.setAccessibleName(f"Labels of {mask}")
-        self.setToolTip(f"A click lets edits write a label into {mask}")
+        tip = f"A click lets edits write a label into {mask}"
+        dress_rows(self, f"labels.{mask}", f"Labels of {mask}", tip)
+        dress_tree(self)
         self._ws = ws
         self._mask = mask
         self._table = LabelRowsTable(ws, mask, self)
         self.setModel(self._table)
         self.setItemDelegate(_LabelDelegate(self))
-        self.setRootIsDecorated(False)
-        self.setIndentation(0)
-        self.setUniformRowHeights(True)
         self.setHeaderHidden(True)
-        self.setMouseTracking(True)
-        self.setAllColumnsShowFocus(True)
-        self.setEditTriggers(QAbstractItemView.NoEditTriggers)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
         header = self.header()
         header.setMinimumSectionSize(style.scaled(16))
@@ -164,6 +166,15 @@ class LabelRows(QTreeView):
 
     def sizeHint(self) -> QSize:
         return QSize(style.scaled(240), self._height())
+
+    def label_at(self, pos: QPoint) -> tuple[int, QRect] | None:
+        """Label of the row at a point, and where the row is; ``None`` beside the rows."""
+        index = self.indexAt(pos)
+        if not index.isValid():
+            return None
+        row = self.visualRect(index.siblingAtColumn(NAME))
+        rect = QRect(0, row.y(), self.width(), row.height())
+        return self._table.rows[index.row()].label.value, rect
 
     def _height(self) -> int:
         row = self.fontMetrics().height() + style.scaled(7)

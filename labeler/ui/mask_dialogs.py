@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PyQt5.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox, QWidget
 
+from labeler.core.labels import LabelTable
 from labeler.core.mask_operations import Combination
 from labeler.ui import style
 from labeler.ui.dialog import Dialog
@@ -13,6 +14,8 @@ from labeler.ui.dialog import Dialog
 MIN_HU, MAX_HU = -1100, 3100
 
 ALL_AS_ONE = "All labels as one"
+
+OWN_LABEL = "Their own label"
 
 #: Ways to combine two masks, as people say it.
 HOWS = {
@@ -147,6 +150,48 @@ class SourceDialog(Dialog):
     @property
     def only_active_label(self) -> bool:
         return bool(self._labels.currentIndex() == 1)
+
+
+class TransferDialog(Dialog):
+    """Asks which mask regions go to, and which label they get there; remembers nothing."""
+
+    def __init__(
+        self,
+        verb: str,
+        what: str,
+        masks: Sequence[str],
+        labels: LabelTable,
+        proposed: tuple[str | None, int | None],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__("transferDialog", f"{verb} to mask", verb, parent)
+        self.add_text(f"{verb} {what}, whatever the grids of the masks.")
+        self._mask = choice("transferMask", "To mask", "Mask that gets them", masks, self)
+        values = [None, *(label.value for label in labels if label.value)]
+        names = [OWN_LABEL, *(label.name for label in labels if label.value)]
+        self._label = choice("transferLabel", "As", "Label they get there", names, self)
+        self._values = values
+        mask, label = proposed
+        if mask in masks:
+            self._mask.setCurrentText(mask)
+        if label in values:
+            self._label.setCurrentIndex(values.index(label))
+        form = QFormLayout()
+        form.addRow("To mask", self._mask)
+        form.addRow("As", self._label)
+        self.content.addLayout(form)
+        self.content.addStretch(1)
+        (self._mask if len(masks) > 1 else self._label).setFocus()
+        self.setMinimumWidth(style.scaled(320))
+
+    @property
+    def mask(self) -> str:
+        return str(self._mask.currentText())
+
+    @property
+    def label(self) -> int | None:
+        """Label they get; ``None`` for their own."""
+        return self._values[self._label.currentIndex()]
 
 
 def choice(name: str, caption: str, tip: str, entries: Sequence[str], parent: QWidget) -> QComboBox:

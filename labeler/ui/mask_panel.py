@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PyQt5.QtCore import QPoint, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
@@ -18,6 +20,7 @@ from labeler.ui.mask_row import (
     MaskRow,
 )
 from labeler.ui.panel_header import PanelHeader
+from labeler.ui.region_drag import DropTarget, RegionDrop
 from labeler.workflows.workspace import Workspace
 
 #: Panel width from which sliders get their full width, for 13 px text.
@@ -31,9 +34,12 @@ class MaskPanel(QWidget):
     -------
     add_requested
         The user wants to add a mask from a file.
+    said
+        A sentence for the status bar: what became of regions that were dropped here.
     """
 
     add_requested = pyqtSignal()
+    said = pyqtSignal(str)
 
     def __init__(self, ws: Workspace, commands: Commands, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -49,6 +55,8 @@ class MaskPanel(QWidget):
         self._captions = self._make_captions()
         self._list = QWidget()
         self._list_layout = QVBoxLayout(self._list)
+        self._drop = RegionDrop(ws, self._list, self._drop_target)
+        self._list.installEventFilter(self._drop)
         self._refused = QLabel(self._list)
         self._empty = EmptyState(commands.action("mask.new"), self)
         self._stack = QStackedLayout()
@@ -167,7 +175,16 @@ class MaskPanel(QWidget):
         layout.addWidget(self.header)
         layout.addLayout(self._stack, 1)
 
+    def _drop_target(self, pos: QPoint) -> DropTarget | None:
+        for row in self._rows.values():
+            if row.geometry().contains(pos):
+                target = row.drop_target(pos - row.pos())
+                rects = tuple(rect.translated(row.pos()) for rect in target.rects)
+                return replace(target, rects=rects)
+        return None
+
     def _connect(self) -> None:
+        self._drop.said.connect(self.said)
         session, selection = self._ws.session, self._ws.selection
         session.case_opened.connect(self._rebuild)
         session.mask_loaded.connect(self._rebuild)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from PyQt5.QtCore import QSize, Qt, pyqtSignal
+from PyQt5.QtCore import QPoint, QRect, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QMouseEvent, QResizeEvent
 from PyQt5.QtWidgets import (
     QGridLayout,
@@ -20,6 +20,7 @@ from labeler.ui import formats, style
 from labeler.ui.badges import dot_icon
 from labeler.ui.label_rows import LabelRows
 from labeler.ui.panel_header import quiet_button
+from labeler.ui.region_drag import DropTarget
 from labeler.ui.thin_slider import ThinSlider
 from labeler.workflows.workspace import Workspace
 
@@ -109,6 +110,17 @@ class MaskRow(QWidget):
             slider.setToolTip(f"{words} of {self.mask}: {shown}")
         self._show_state(entry.mask.is_dirty)
         self._labels.refresh()
+
+    def drop_target(self, pos: QPoint) -> DropTarget:
+        """What regions dropped at a point of the row would go to: a label, or the mask."""
+        if self.is_open and self._labels.geometry().contains(pos):
+            corner = self._labels.pos()
+            found = self._labels.label_at(pos - corner)
+            if found is not None:
+                label, rect = found
+                return DropTarget(self.mask, label, (rect.translated(corner),))
+        line = QRect(0, 0, self.width(), self._line.geometry().bottom() + 1)
+        return DropTarget(self.mask, None, (line,))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """A click beside the buttons makes the mask the active one."""

@@ -8,15 +8,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PyQt5.QtCore import QObject, pyqtSignal
 
+from labeler.core.effects import Effect
 from labeler.core.geometry import Grid
+from labeler.core.mask_operations import ADDED, OTHER_LABEL, REMOVED
 from labeler.core.rendering import MaskLayer, highlight_layer
 from labeler.core.voxel_set import VoxelSet
 from labeler.state.session import Change
+from labeler.ui.style import AMBER, GREEN, RED
 from labeler.workflows.workspace import Workspace
 
 #: Fill of what is previewed, and width of its dashed contour.
 FILL_OPACITY = 0.30
 CONTOUR_PX = 1.6
+
+#: What is added to a shape, what is removed, and what gets another label.
+EFFECT_COLOURS = {ADDED: GREEN, REMOVED: RED, OTHER_LABEL: AMBER}
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +36,7 @@ class Offer:
     label
         Label whose colour is shown.
     voxels
-        What would change.
+        What would change, drawn in the colour of the label; none when an effect is shown.
     owner
         What made it; tools that go on with it find it here.
     text
@@ -41,6 +47,8 @@ class Offer:
         Does only what lies on the slice of the crosshair; ``None`` when that makes no sense.
     tool
         Tool that the offer goes away with; "" when it stays with any.
+    effect
+        What would be added, removed or relabelled, each in its colour, in place of the voxels.
     """
 
     mask: str
@@ -51,6 +59,7 @@ class Offer:
     accept: Callable[[], None] | None = None
     accept_slice: Callable[[], None] | None = None
     tool: str = ""
+    effect: Effect | None = None
 
 
 class PreviewLayer(QObject):
@@ -95,15 +104,17 @@ class PreviewLayer(QObject):
     def layer(self, grid_of: Callable[[str], Grid], pixel_ratio: float) -> MaskLayer | None:
         """The voxels as a layer over the masks; ``grid_of`` tells where a mask stands."""
         offer = self._offer
-        if offer is None or not offer.voxels:
+        if offer is None or not (offer.voxels or offer.effect):
             return None
         grid = grid_of(offer.mask)
         key = (grid, pixel_ratio)
         if self._layer is None or self._layer[0] != key:
-            whole, rgb = merged(offer.voxels), self._ws.session.labels[offer.label].rgb
-            layer = highlight_layer(
-                whole.box, whole.inside, grid, rgb=rgb, contour_px=CONTOUR_PX * pixel_ratio
-            )
+            width = CONTOUR_PX * pixel_ratio
+            if offer.effect is not None:
+                layer = _effect_layer(offer.effect, grid, width)
+            else:
+                whole, rgb = merged(offer.voxels), self._ws.session.labels[offer.label].rgb
+                layer = highlight_layer(whole.box, whole.inside, grid, rgb=rgb, contour_px=width)
             self._layer = (key, replace(layer, fill_opacity=FILL_OPACITY, dashed=True))
         return self._layer[1]
 
@@ -118,6 +129,14 @@ class PreviewLayer(QObject):
     def _tool_changed(self, tool: str) -> None:
         if self._offer is not None and self._offer.tool not in ("", tool):
             self.withdraw()
+
+
+def _effect_layer(effect: Effect, grid: Grid, contour_px: float) -> MaskLayer:
+    colours = np.zeros(1 + max(EFFECT_COLOURS), np.uint32)
+    for kind, colour in EFFECT_COLOURS.items():
+        colours[kind] = 0xFF000000 | int(colour[1:], 16)
+    layer = highlight_layer(effect.box, effect.classes, grid, contour_px=contour_px)
+    return replace(layer, colours=colours)
 
 
 def merged(parts: tuple[VoxelSet, ...]) -> VoxelSet:

@@ -6,32 +6,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PyQt5.QtCore import QObject, pyqtSignal
-from PyQt5.QtWidgets import QFileDialog, QWidget
+from PyQt5.QtWidgets import QDialog, QFileDialog, QWidget
 
 from labeler.state.selection import RegionRef
-from labeler.ui.choose_dialogs import ask_mask_name, choose_label, choose_mask
+from labeler.ui.choose_dialogs import ask_mask_name, choose_label
 from labeler.ui.commands import Commands
+from labeler.ui.mask_dialogs import TransferDialog
 from labeler.ui.mask_operation_actions import MaskOperationActions
 from labeler.ui.operation_actions import OperationActions
+from labeler.ui.preview_layer import PreviewLayer
 from labeler.ui.region_list import RegionList
-from labeler.workflows.edit_mask import (
-    copy_mask,
-    delete_region,
-    new_mask,
-    redo,
-    relabel_region,
-    transfer_region,
-    undo,
-)
+from labeler.workflows.edit_mask import copy_mask, new_mask, redo, undo
 from labeler.workflows.edit_rules import EditRefused, refuse_read_only
 from labeler.workflows.open_case import CaseOpener
+from labeler.workflows.region_acts import delete_region, region_names, relabel_region
 from labeler.workflows.review_case import tick_region
 from labeler.workflows.save_case import CaseSaver
+from labeler.workflows.transfer_regions import Transfer, transfer_regions
 from labeler.workflows.workspace import Workspace
 
 
 class RegionActions(QObject):
-    """Acts on the selected region and the active mask.
+    """Acts on the selected regions and the active mask.
 
     Signals
     -------
@@ -48,6 +44,7 @@ class RegionActions(QObject):
         regions: RegionList,
         opener: CaseOpener,
         saver: CaseSaver,
+        preview: PreviewLayer,
         window: QWidget,
     ) -> None:
         super().__init__(window)
@@ -57,14 +54,15 @@ class RegionActions(QObject):
         self._opener = opener
         self._saver = saver
         self._window = window
+        self._transferred: tuple[str | None, int | None] = (None, None)
         bindings: dict[str, Callable[..., object]] = {
             "region.next": lambda: regions.go(1),
             "region.previous": lambda: regions.go(-1),
-            "region.tick": lambda: self._on_region(self._tick),
-            "region.delete": lambda: self._on_region(self._delete),
-            "region.relabel": lambda: self._on_region(self._relabel),
-            "region.copy": lambda: self._on_region(lambda ref: self._transfer(ref, move=False)),
-            "region.move": lambda: self._on_region(lambda ref: self._transfer(ref, move=True)),
+            "region.tick": lambda: self._on_regions(lambda refs: tick_region(ws, *refs)),
+            "region.delete": lambda: self._on_regions(lambda refs: delete_region(ws, *refs)),
+            "region.relabel": lambda: self._on_regions(self._relabel),
+            "region.copy": lambda: self._on_regions(lambda refs: self._transfer(refs, move=False)),
+            "region.move": lambda: self._on_regions(lambda refs: self._transfer(refs, move=True)),
             "mask.new": lambda: self._try(self._new_mask),
             "mask.copy": lambda: self._try(self._copy_mask),
             "mask.lock_label": self._lock_label,
@@ -74,7 +72,7 @@ class RegionActions(QObject):
         }
         for command, function in bindings.items():
             commands.bind(command, function)
-        shapes = OperationActions(ws, commands, window)
+        shapes = OperationActions(ws, commands, preview, window)
         shapes.refused.connect(self.refused)
         masks = MaskOperationActions(ws, commands, window)
         masks.refused.connect(self.refused)
@@ -93,12 +91,12 @@ class RegionActions(QObject):
         if path:
             self._opener.add_mask_file(Path(path))
 
-    def _on_region(self, act: Callable[[RegionRef], None]) -> None:
-        ref = self._ws.selection.region
-        if ref is None or self._ws.session.region(ref.mask, ref.region_id) is None:
+    def _on_regions(self, act: Callable[[list[RegionRef]], None]) -> None:
+        refs = self._regions.selected_refs()
+        if not refs:
             self.refused.emit("Select a region first (N goes to the next one).")
             return
-        self._try(lambda: act(ref))
+        self._try(lambda: act(refs))
 
     def _try(self, act: Callable[[], None]) -> None:
         try:
@@ -106,32 +104,34 @@ class RegionActions(QObject):
         except EditRefused as refusal:
             self.refused.emit(str(refusal))
 
-    def _tick(self, ref: RegionRef) -> None:
-        tick_region(self._ws, ref)
+    def _relabel(self, refs: list[RegionRef]) -> None:
+        ws = self._ws
+        refuse_read_only(ws)
+        regions = [ws.session.region(ref.mask, ref.region_id) for ref in refs]
+        labels = {region.label for region in regions if region is not None}
+        title = f"Relabel {region_names(ws.session, refs)}"
+        label = choose_label(title, ws.session.labels, min(labels), self._window)
+        if label is not None and labels != {label}:
+            relabel_region(ws, label, *refs)
 
-    def _delete(self, ref: RegionRef) -> None:
-        delete_region(self._ws, ref)
-
-    def _relabel(self, ref: RegionRef) -> None:
-        refuse_read_only(self._ws)
-        region = self._ws.session.region(ref.mask, ref.region_id)
-        assert region is not None
-        labels = self._ws.session.labels
-        title = f"Relabel {labels[region.label].name}"
-        label = choose_label(title, labels, region.label, self._window)
-        if label is not None and label != region.label:
-            relabel_region(self._ws, ref, label)
-
-    def _transfer(self, ref: RegionRef, *, move: bool) -> None:
-        refuse_read_only(self._ws)
-        others = [name for name in self._ws.session.masks if name != ref.mask]
+    def _transfer(self, refs: list[RegionRef], *, move: bool) -> None:
+        ws = self._ws
+        refuse_read_only(ws)
+        sources = {ref.mask for ref in refs}
+        others = [name for name in ws.session.masks if name not in sources]
         if not others:
-            self.refused.emit("There is no other mask; make one first (Ctrl+N).")
-            return
-        title = f"{'Move' if move else 'Copy'} region to mask"
-        target = others[0] if len(others) == 1 else choose_mask(title, others, self._window)
-        if target:
-            transfer_region(self._ws, ref, target, move=move)
+            raise EditRefused("There is no other mask; make one first (Ctrl+N)")
+        verb, what = "Move" if move else "Copy", region_names(ws.session, refs)
+        dialog = TransferDialog(
+            verb, what, others, ws.session.labels, self._transferred, self._window
+        )
+        try:
+            if dialog.exec_() == QDialog.Accepted:
+                self._transferred = dialog.mask, dialog.label
+                transfer = Transfer(tuple(refs), dialog.mask, move, dialog.label)
+                transfer_regions(ws, transfer, self.refused.emit)
+        finally:
+            dialog.deleteLater()
 
     def _new_mask(self) -> None:
         ws = self._ws

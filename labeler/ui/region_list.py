@@ -8,15 +8,14 @@ from PyQt5.QtCore import (
     QItemSelectionModel,
     QModelIndex,
     QPoint,
+    QRect,
     QSize,
     Qt,
     pyqtSignal,
 )
-from PyQt5.QtGui import QFontMetrics
 from PyQt5.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
-    QHeaderView,
     QMenu,
     QPushButton,
     QStackedLayout,
@@ -29,19 +28,13 @@ from labeler.ui import style
 from labeler.ui.commands import Commands
 from labeler.ui.empty_state import EmptyState
 from labeler.ui.panel_header import PanelHeader
-from labeler.ui.region_delegate import RegionDelegate, figure_font
+from labeler.ui.region_columns import RegionColumns
+from labeler.ui.region_delegate import RegionDelegate
+from labeler.ui.region_drag import DropTarget, RegionDrop
 from labeler.ui.region_filter import parse_filter
 from labeler.ui.region_rows import FilterField, RegionRows
-from labeler.ui.region_table import (
-    DIAMETER,
-    HU,
-    LABEL,
-    REVIEWED,
-    VOLUME,
-    RegionTable,
-    column_tip,
-    column_title,
-)
+from labeler.ui.region_table import REVIEWED, RegionTable
+from labeler.ui.row_view import dress_rows, dress_tree
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.review_case import jump_to_region, tick_region
 from labeler.workflows.workspace import Workspace
@@ -60,12 +53,6 @@ SHAPE_COMMANDS = (
     "region.keep_largest",
     "region.remove_small",
 )
-
-#: Columns that go first when the panel is narrow.
-DISPENSABLE = (HU + "DL", HU + "NC", DIAMETER, HU + "PV", HU + "ART")
-
-#: Narrowest column of label names, for 13 px text.
-MIN_LABEL_PX = 90
 
 MENU_COMMANDS = (
     "region.tick",
@@ -101,11 +88,15 @@ class RegionList(QWidget):
         self._place: RegionRef | None = None
         #: Place in the list of the selected region, kept when the region leaves the list.
         self._number: int | None = None
+        self._is_toggling = False
         self.header = PanelHeader("Regions", self)
         self._filter = FilterField(self)
         self._unreviewed = QPushButton("Unreviewed", self)
         self._table = RegionTable(ws.session, self)
-        self._view = RegionRows(self)
+        self._view = RegionRows(self._table, self)
+        self._columns = RegionColumns(self._view, self._table, ws.settings)
+        self._drop = RegionDrop(ws, self._view.viewport(), self._drop_target)
+        self._view.drop = self._drop
         self._empty = EmptyState(commands.action("mask.new"), self)
         self._stack = QStackedLayout()
         self._dress()
@@ -122,6 +113,14 @@ class RegionList(QWidget):
     def table(self) -> RegionTable:
         """Regions listed, by mask."""
         return self._table
+
+    def selected_refs(self) -> list[RegionRef]:
+        """Regions that an act is meant for: the selected rows, or the one region selected."""
+        ref = self._ws.selection.region
+        if ref is None or self._ws.session.region(ref.mask, ref.region_id) is None:
+            return []
+        rows = self._table.sorted_refs(self._view.selectedIndexes())
+        return rows if ref in rows else [ref]
 
     def go(self, step: int) -> None:
         """Jump to the region ``step`` rows below the selected one."""
@@ -161,30 +160,15 @@ class RegionList(QWidget):
         self._unreviewed.setProperty("chip", True)
         self._unreviewed.setFont(style.text_font(style.SMALL_PX))
         view = self._view
-        view.setObjectName("regionRows")
-        view.setAccessibleName("Region rows")
-        view.setToolTip("A click goes to a region, a right click changes it")
-        view.setModel(self._table)
+        tip = (
+            "A click goes to a region, a right click changes it; drag regions to another mask to "
+            "move them, with Ctrl to copy them"
+        )
+        dress_rows(view, "regionRows", "Region rows", tip)
+        dress_tree(view)
         view.setItemDelegate(RegionDelegate(view))
-        view.setRootIsDecorated(False)
-        view.setIndentation(0)
-        view.setUniformRowHeights(True)
-        view.setMouseTracking(True)
-        view.setAllColumnsShowFocus(True)
         view.setExpandsOnDoubleClick(False)
-        view.setEditTriggers(QAbstractItemView.NoEditTriggers)
-        view.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
         view.setContextMenuPolicy(Qt.CustomContextMenu)
-        header = view.header()
-        header.setObjectName("regionHeader")
-        header.setFont(style.text_font(style.SMALL_PX))
-        header.setSectionsMovable(False)
-        header.setStretchLastSection(False)
-        header.setMinimumSectionSize(style.scaled(16))
-        header.setSectionsClickable(True)
-        header.setContextMenuPolicy(Qt.CustomContextMenu)
-        header.setSortIndicator(-1, Qt.AscendingOrder)
-        view.setSortingEnabled(True)
 
     def _lay_out(self) -> None:
         tools = QHBoxLayout()
@@ -206,11 +190,10 @@ class RegionList(QWidget):
         view.clicked.connect(self._clicked)
         view.activated.connect(self._activated)
         view.walked.connect(self._activated)
-        view.resized.connect(self._fit_columns)
+        view.dragged.connect(lambda: self._show_selected(self._ws.selection.region))
         view.collapsed.connect(lambda index: self._closed.add(index.data()))
         view.expanded.connect(lambda index: self._closed.discard(index.data()))
         view.customContextMenuRequested.connect(self._show_menu)
-        view.header().customContextMenuRequested.connect(self._show_column_menu)
         self._filter.textChanged.connect(self._set_filter)
         self._filter.entered.connect(self._enter)
         self._unreviewed.toggled.connect(self._set_filter)
@@ -220,7 +203,7 @@ class RegionList(QWidget):
         table.rowsRemoved.connect(self._rows_removed)
         table.rowsInserted.connect(self._show_note)
         self._ws.selection.region_selected.connect(self._show_selected)
-        self._ws.settings.changed.connect(self._settings_changed)
+        self._drop.said.connect(self.said)
 
     def _clicked(self, index: QModelIndex) -> None:
         ref = self._table.ref(index)
@@ -231,8 +214,13 @@ class RegionList(QWidget):
                 tick_region(self._ws, ref)
             except EditRefused as refusal:
                 self.said.emit(str(refusal))
-        else:
+        elif self._view.selectionModel().isSelected(index):
             jump_to_region(self._ws, ref)
+        else:  # taken out of several with Ctrl: the others stay selected
+            rest = self._table.sorted_refs(self._view.selectedIndexes())
+            self._is_toggling = True
+            self._ws.selection.select_region(rest[-1] if rest else None)
+            self._is_toggling = False
 
     def _activated(self, index: QModelIndex) -> None:
         ref = self._table.ref(index)
@@ -253,7 +241,7 @@ class RegionList(QWidget):
         for row, group in enumerate(self._table.groups):
             self._view.setFirstColumnSpanned(row, QModelIndex(), True)
             self._view.setExpanded(self._table.index(row, 0), group.mask not in self._closed)
-        self._fit_columns()
+        self._columns.fit()
         self._view.header().setSortIndicator(self._table.sort_section, self._table.sort_order)
         place = self._table.index_of(self._place)
         if place.isValid():
@@ -270,11 +258,33 @@ class RegionList(QWidget):
             self._view.setCurrentIndex(QModelIndex())
             return
         self._number = list(self._table.refs()).index(ref)
+        if self._is_toggling:
+            return
         if index.siblingAtColumn(0) != self._view.currentIndex().siblingAtColumn(0):
             self._view.selectionModel().setCurrentIndex(
                 index, QItemSelectionModel.ClearAndSelect | QItemSelectionModel.Rows
             )
         self._view.scrollTo(index)
+
+    def _drop_target(self, pos: QPoint) -> DropTarget | None:
+        """A mask by its heading; a row stands for all rows of its mask and label."""
+        table, index = self._table, self._view.indexAt(pos)
+        if not index.isValid():
+            return None
+        region = table.region(index)
+        if region is None:
+            mask, label, rows = table.groups[index.row()].mask, None, [index]
+        else:
+            mask, label, group = region.mask, region.label, index.parent()
+            regions = table.groups[group.row()].regions
+            rows = [
+                table.index(row, 0, group)
+                for row, other in enumerate(regions)
+                if other.label == label
+            ]
+        width = self._view.viewport().width()
+        rects = [self._view.visualRect(row) for row in rows]
+        return DropTarget(mask, label, tuple(QRect(0, r.y(), width, r.height()) for r in rects))
 
     def _rows_removed(self, parent: QModelIndex, first: int, _last: int) -> None:
         """Mark no other row when the selected one goes; arrow down comes to the next one."""
@@ -297,37 +307,6 @@ class RegionList(QWidget):
         text = "This case has no mask." if is_open else "Open a case to see its regions."
         self._empty.set_text(text, with_action=is_open)
 
-    def _settings_changed(self, section: str) -> None:
-        if section == "columns":
-            self._fit_columns()
-
-    def _fit_columns(self) -> None:
-        """Size the columns; where names would get too little room, drop figures."""
-        header = self._view.header()
-        widths = {name: self._width(name) for name in self._table.columns if name != LABEL}
-        hidden = set(self._ws.settings.data.columns.hidden_region_columns)
-        shown = [name for name in widths if name not in hidden]
-        room = self._view.viewport().width() - style.scaled(MIN_LABEL_PX)
-        for name in DISPENSABLE:
-            if sum(widths[column] for column in shown) > room and name in shown:
-                shown.remove(name)
-        for section, name in enumerate(self._table.columns):
-            header.setSectionHidden(section, name != LABEL and name not in shown)
-            if name == LABEL:
-                header.setSectionResizeMode(section, QHeaderView.Stretch)
-            else:
-                header.setSectionResizeMode(section, QHeaderView.Fixed)
-                header.resizeSection(section, widths[name])
-
-    def _width(self, column: str) -> int:
-        if column == REVIEWED:
-            return style.scaled(22)
-        metrics = QFontMetrics(figure_font())
-        if column == VOLUME:
-            return metrics.horizontalAdvance("8,888") + style.scaled(7)
-        # a minus sign fits into the gap between columns
-        return metrics.horizontalAdvance("888") + style.scaled(8 if column == DIAMETER else 11)
-
     def _show_menu(self, point: QPoint) -> None:
         index = self._view.indexAt(point)
         ref = self._table.ref(index)
@@ -349,30 +328,6 @@ class RegionList(QWidget):
                 menu.addSeparator()
             else:
                 menu.addAction(self._commands.action(name))
-
-    def _show_column_menu(self, point: QPoint) -> None:
-        self._column_menu().popup(self._view.header().mapToGlobal(point))
-
-    def _column_menu(self) -> QMenu:
-        menu = QMenu(self)
-        menu.setObjectName("regionColumnMenu")
-        menu.setAttribute(Qt.WA_DeleteOnClose)
-        hidden = self._ws.settings.data.columns.hidden_region_columns
-        for name in self._table.columns:
-            if name in (LABEL, REVIEWED):
-                continue
-            action = menu.addAction(f"{column_title(name)}    {column_tip(name)}")
-            action.setObjectName(f"column.{name}")
-            action.setCheckable(True)
-            action.setChecked(name not in hidden)
-            action.toggled.connect(lambda shown, name=name: self._set_column(name, shown))
-        return menu
-
-    def _set_column(self, name: str, shown: bool) -> None:
-        hidden = [n for n in self._ws.settings.data.columns.hidden_region_columns if n != name]
-        if not shown:
-            hidden.append(name)
-        self._ws.settings.update("columns", hidden_region_columns=hidden)
 
     def sizeHint(self) -> QSize:
         return QSize(style.scaled(320), style.scaled(360))

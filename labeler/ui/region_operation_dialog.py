@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -42,7 +43,10 @@ class Amount:
 
 
 class RegionOperationDialog(Dialog):
-    """Asks for the scope, an amount and a manner; Enter takes what is shown.
+    """Asks for the scope, an amount and a manner while the views show what would come of it.
+
+    Enter takes what is shown, Esc leaves everything as it is. The window behind stays alive: one
+    can scroll, zoom and select another region meanwhile.
 
     Parameters
     ----------
@@ -50,21 +54,25 @@ class RegionOperationDialog(Dialog):
         What will be done; also the word on the button.
     text
         What that means, in one sentence.
-    scopes
-        Names of what it can be done on, the proposed one first.
     amount
         Number that is needed, if any.
     manners
         Ways to do it, the usual one first; none when there is only one.
     parent
         Window it belongs to.
+
+    Signals
+    -------
+    changed
+        Scope, amount or manner is another one.
     """
+
+    changed = pyqtSignal()
 
     def __init__(
         self,
         title: str,
         text: str,
-        scopes: Sequence[str],
         amount: Amount | None = None,
         manners: Sequence[str] = (),
         parent: QWidget | None = None,
@@ -76,22 +84,31 @@ class RegionOperationDialog(Dialog):
         self._amount = _amount_field(amount, self) if amount is not None else None
         if amount is not None and self._amount is not None:
             form.addRow(amount.caption, self._amount)
+            self._amount.valueChanged.connect(self.changed)
         self._manner = QComboBox(self)
         self._manner.setObjectName("operationManner")
         self._manner.setAccessibleName("How")
         self._manner.setToolTip("How it is done")
         self._manner.addItems(list(manners))
+        self._manner.currentIndexChanged.connect(self.changed)
         if manners:
             form.addRow("How", self._manner)
         else:
             self._manner.hide()
-        form.addRow("On", self._scope_buttons(scopes))
+        self._scopes = QButtonGroup(self)
+        self._scopes.buttonClicked.connect(self.changed)
+        self._rows = QVBoxLayout()
+        form.addRow("On", self._rows)
         self.content.addLayout(form)
+        self._effect = self.add_text("", role="dim")
+        self._effect.setObjectName("operationEffect")
+        self._effect.setTextFormat(Qt.RichText)
+        self._effect.setMinimumHeight(2 * self._effect.fontMetrics().lineSpacing())
         self.content.addStretch(1)
         if self._amount is not None:
             self._amount.setFocus()
             self._amount.selectAll()
-        self.setMinimumWidth(style.scaled(380))
+        self.setMinimumWidth(style.scaled(300))
 
     @property
     def scope(self) -> int:
@@ -108,17 +125,27 @@ class RegionOperationDialog(Dialog):
         """Number of the chosen manner; -1 when there was no choice."""
         return int(self._manner.currentIndex())
 
-    def _scope_buttons(self, names: Sequence[str]) -> QVBoxLayout:
-        self._scopes = QButtonGroup(self)
-        rows = QVBoxLayout()
+    def set_scopes(self, names: Sequence[str]) -> None:
+        """Offer what it can be done on, the proposed one first; the choice stays if it can."""
+        chosen = max(0, min(self.scope, len(names) - 1))
+        for button in self._scopes.buttons():
+            self._scopes.removeButton(button)
+            self._rows.removeWidget(button)
+            button.hide()
+            button.deleteLater()
         for number, name in enumerate(names):
             button = QRadioButton(name, self)
             button.setObjectName(f"operationScope{number}")
             button.setToolTip("What is changed")
-            button.setChecked(number == 0)
+            button.setChecked(number == chosen)
             self._scopes.addButton(button, number)
-            rows.addWidget(button)
-        return rows
+            self._rows.addWidget(button)
+
+    def set_effect(self, html: str, *, can_do: bool = True) -> None:
+        """Tell what would come of it, or why nothing can."""
+        self._effect.setText(html)
+        assert self.ok is not None
+        self.ok.setEnabled(can_do)
 
 
 def _amount_field(amount: Amount, parent: QWidget) -> QDoubleSpinBox:

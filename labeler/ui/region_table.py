@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from PyQt5.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt
+from PyQt5.QtCore import QAbstractItemModel, QMimeData, QModelIndex, QObject, Qt
 
 from labeler.core.regions import Region
 from labeler.core.volume import PHASES
@@ -14,6 +14,7 @@ from labeler.state.selection import RegionRef
 from labeler.state.session import Change, Session
 from labeler.ui import formats
 from labeler.ui.badges import phase_title
+from labeler.ui.region_drag import REGIONS_MIME, carried
 from labeler.ui.region_filter import RegionFilter
 from labeler.workflows.review_case import ticked_ids
 
@@ -58,7 +59,7 @@ class RegionTable(QAbstractItemModel):
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._session = session
+        self.session = session
         self._filter = RegionFilter()
         self._sort: tuple[str, bool] | None = None
         self.columns: list[str] = [LABEL, VOLUME, DIAMETER, REVIEWED]
@@ -76,7 +77,7 @@ class RegionTable(QAbstractItemModel):
         self.beginResetModel()
         self.columns = [LABEL, VOLUME, DIAMETER]
         self.columns += [HU + phase for phase in self._phases()] + [REVIEWED]
-        self.groups = [self._group(name) for name in self._session.masks]
+        self.groups = [self._group(name) for name in self.session.masks]
         self.endResetModel()
 
     def set_filter(self, wanted: RegionFilter) -> None:
@@ -120,6 +121,11 @@ class RegionTable(QAbstractItemModel):
                         return self.index(place, 0, self.index(row, 0))
         return QModelIndex()
 
+    def sorted_refs(self, indexes: Iterable[QModelIndex]) -> list[RegionRef]:
+        """Regions of some rows, each once, from top to bottom."""
+        rows = {(i.internalId(), i.row()): self.ref(i) for i in indexes}
+        return [ref for _, ref in sorted(rows.items()) if ref is not None]
+
     def refs(self) -> Iterator[RegionRef]:
         """Every listed region, from top to bottom."""
         for group in self.groups:
@@ -155,6 +161,16 @@ class RegionTable(QAbstractItemModel):
     def columnCount(self, parent: QModelIndex = _NO_INDEX) -> int:
         return len(self.columns)
 
+    def flags(self, index: QModelIndex) -> Qt.ItemFlags:
+        flags = super().flags(index)
+        return flags if self.region(index) is None else flags | Qt.ItemIsDragEnabled
+
+    def mimeTypes(self) -> list[str]:
+        return [REGIONS_MIME]
+
+    def mimeData(self, indexes: Iterable[QModelIndex]) -> QMimeData:
+        return carried(self.session, self.sorted_refs(indexes))
+
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole
     ) -> Any:
@@ -186,7 +202,7 @@ class RegionTable(QAbstractItemModel):
         if role == REVIEWED_ROLE:
             return region.id in self.groups[index.internalId() - 1].reviewed
         if role == COLOUR_ROLE:
-            return self._session.labels[region.label].colour
+            return self.session.labels[region.label].colour
         if role == Qt.ToolTipRole:
             return self._tip(region)
         return None
@@ -198,7 +214,7 @@ class RegionTable(QAbstractItemModel):
 
     def _text(self, region: Region, column: str) -> str:
         if column == LABEL:
-            return self._session.labels[region.label].name
+            return self.session.labels[region.label].name
         if column == VOLUME:
             return formats.measure(region.volume_ml)
         if column == DIAMETER:
@@ -212,7 +228,7 @@ class RegionTable(QAbstractItemModel):
 
     def _tip(self, region: Region) -> str:
         lines = [
-            f"{self._session.labels[region.label].name} in {region.mask}",
+            f"{self.session.labels[region.label].name} in {region.mask}",
             f"{formats.measure(region.volume_ml)} ml, {region.voxels:,} voxels",
             f"longest axial diameter {formats.measure(region.diameter_mm)} mm",
         ]
@@ -226,22 +242,22 @@ class RegionTable(QAbstractItemModel):
 
     def _phases(self) -> list[str]:
         """Phases of the case, in display order."""
-        case = self._session.case
-        names = set(self._session.volumes) | set(case.phases if case is not None else ())
+        case = self.session.case
+        names = set(self.session.volumes) | set(case.phases if case is not None else ())
         return [p for p in PHASES if p in names] + sorted(names.difference(PHASES))
 
     def _group(self, mask: str) -> Group:
-        index = self._session.regions.get(mask)
+        index = self.session.regions.get(mask)
         if index is None:
             return Group(mask)
-        reviewed = frozenset(ticked_ids(self._session, mask))
+        reviewed = frozenset(ticked_ids(self.session, mask))
         listed = self._listed(index.regions.values(), reviewed)
         return Group(mask, self._sorted(listed, reviewed), len(index.regions), reviewed)
 
     def _listed(self, regions: Any, reviewed: frozenset[int]) -> list[Region]:
         if self._filter.is_open:
             return list(regions)
-        names = self._session.labels
+        names = self.session.labels
         return [
             region
             for region in regions
@@ -262,7 +278,7 @@ class RegionTable(QAbstractItemModel):
         return ordered
 
     def _sort_key(self, column: str, reviewed: frozenset[int]) -> Callable[[Region], Any]:
-        labels = self._session.labels
+        labels = self.session.labels
         if column == VOLUME:
             return lambda region: region.volume_ml
         if column == DIAMETER:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
 from labeler.core.distance import Check
-from labeler.core.edits import Edit
+from labeler.core.edits import Edit, ValueChange
+from labeler.core.effects import Effect, effect_of
 from labeler.core.mask import LabelArray, Mask, Patch
 from labeler.core.painting import PaintingError
+from labeler.core.regions import RegionIndex
 from labeler.state.tasks import TaskContext
+from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.workspace import Workspace
 
 T = TypeVar("T")
@@ -22,6 +26,96 @@ Refused = Callable[[str], None]
 #: Works an edit out on a copy of the mask, which it may change; returns what is to be applied, in
 #: order. Calls the check now and then.
 Work = Callable[[Mask, Check], Iterable[Patch | None]]
+
+#: The same with copies of several masks.
+WorkOnMasks = Callable[[Sequence[Mask], Check], Iterable[Patch | None]]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A change of one mask that can be worked out, to be looked at or to be done.
+
+    Attributes
+    ----------
+    name
+        Name of the edit.
+    mask
+        A mask of the session.
+    work
+        Works it out in another thread.
+    labels
+        Labels whose shapes change.
+    """
+
+    name: str
+    mask: Mask
+    work: Work
+    labels: frozenset[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """An edit that has been worked out and waits to be done.
+
+    Attributes
+    ----------
+    name
+        Name of the edit.
+    patches
+        What it does, in order; none when nothing would change.
+    effect
+        What it does in words and colours; only of a plan that was looked at.
+    """
+
+    name: str
+    patches: tuple[Patch, ...]
+    effect: Effect | None = None
+    _bases: tuple[_Base, ...] = ()
+
+    def has_lost_its_mask(self, ws: Workspace) -> bool:
+        """Whether a mask it is for was closed: nobody waits for it then."""
+        entries = [(base, ws.session.masks.get(base.mask.name)) for base in self._bases]
+        return any(entry is None or entry.mask is not base.mask for base, entry in entries)
+
+    def commit(self, ws: Workspace, values: Iterable[ValueChange] = ()) -> None:
+        """Do it, unless a mask has changed meanwhile where it would be changed.
+
+        Parameters
+        ----------
+        values
+            Notes that change in the same step.
+
+        Raises
+        ------
+        EditRefused
+            When nothing is done.
+        """
+        if not self.patches:
+            raise EditRefused(f"{self.name}: nothing would change")
+        for base in self._bases:
+            if not base.is_unchanged:
+                raise EditRefused(
+                    f"{self.name}: {base.mask.name} was changed there meanwhile, "
+                    "so nothing was done"
+                )
+        if not self.has_lost_its_mask(ws):
+            ws.session.apply(Edit(self.name, (*self.patches, *values)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Base:
+    """What a mask held, where it is going to be changed, when an edit was worked out."""
+
+    mask: Mask
+    revision: int
+    before: tuple[tuple[Patch, LabelArray], ...]
+
+    @property
+    def is_unchanged(self) -> bool:
+        return self.mask.revision == self.revision or all(
+            np.array_equal(self.mask.array[patch.box.slices], content)
+            for patch, content in self.before
+        )
 
 
 def edit_in_background(
@@ -45,21 +139,67 @@ def edit_in_background(
         Called in the main thread when nothing is done.
     """
 
-    def done(result: tuple[list[Patch], int, LabelArray]) -> None:
-        patches, revision, before = result
-        entry = ws.session.masks.get(mask.name)
-        if entry is None or entry.mask is not mask:
-            return  # the case was closed: nobody waits for it
-        if mask.revision != revision and not _is_unchanged(mask, before, patches):
-            refused(f"{name}: {mask.name} was changed there meanwhile, so nothing was done")
-        elif not patches:
-            refused(f"{name}: nothing would change")
-        else:
-            ws.session.apply(Edit(name, tuple(patches)))
+    def done(draft: Draft) -> None:
+        try:
+            draft.commit(ws)
+        except EditRefused as refusal:
+            refused(str(refusal))
 
-    ws.tasks.submit(
-        "compute", ("edit", act), _run, mask, work, done=done, failed=_failed(ws, refused)
-    )  # fmt: skip
+    draft_in_background(
+        ws, act, name, [mask], lambda copies, check: work(copies[0], check), done, refused
+    )
+
+
+def draft_in_background(
+    ws: Workspace,
+    act: str,
+    name: str,
+    masks: Sequence[Mask],
+    work: WorkOnMasks,
+    done: Callable[[Draft], None],
+    refused: Refused,
+) -> None:
+    """Work an edit of several masks out and hand it over; nothing is changed.
+
+    Parameters
+    ----------
+    act, name, refused
+        As for :func:`edit_in_background`.
+    masks
+        Masks of the session.
+    work
+        Runs in another thread on copies of them.
+    done
+        Gets the draft in the main thread, unless a mask was closed meanwhile.
+    """
+
+    def run(context: TaskContext) -> Draft:
+        return _draft(context, name, masks, work)
+
+    _submit(ws, act, run, done, refused)
+
+
+def look_in_background(
+    ws: Workspace, act: str, plan: Plan, shown: Callable[[Draft], None], refused: Refused
+) -> None:
+    """Work a plan out together with its effect, to be looked at; nothing is changed.
+
+    Parameters
+    ----------
+    act, refused
+        As for :func:`edit_in_background`.
+    shown
+        Gets the draft in the main thread, unless the mask was closed meanwhile.
+    """
+    index = ws.session.regions.get(plan.mask.name)
+
+    def run(context: TaskContext) -> Draft:
+        return _draft(
+            context, plan.name, [plan.mask],
+            lambda copies, check: plan.work(copies[0], check), (plan.labels, index),
+        )  # fmt: skip
+
+    _submit(ws, act, run, shown, refused)
 
 
 def find_in_background(
@@ -97,6 +237,20 @@ def find_in_background(
     ws.tasks.submit("compute", ("edit", act), run, done=done, failed=_failed(ws, refused))
 
 
+def _submit(
+    ws: Workspace,
+    act: str,
+    run: Callable[[TaskContext], Draft],
+    done: Callable[[Draft], None],
+    refused: Refused,
+) -> None:
+    def drafted(draft: Draft) -> None:
+        if not draft.has_lost_its_mask(ws):
+            done(draft)
+
+    ws.tasks.submit("compute", ("edit", act), run, done=drafted, failed=_failed(ws, refused))
+
+
 def _failed(ws: Workspace, refused: Refused) -> Callable[[Exception], None]:
     """Tell sentences for the user from errors of the program."""
 
@@ -109,16 +263,33 @@ def _failed(ws: Workspace, refused: Refused) -> Callable[[Exception], None]:
     return failed
 
 
-def _run(context: TaskContext, mask: Mask, work: Work) -> tuple[list[Patch], int, LabelArray]:
-    """Patches, and the revision and content of the mask they are for."""
-    before, revision = mask.snapshot()
+def _draft(
+    context: TaskContext,
+    name: str,
+    masks: Sequence[Mask],
+    work: WorkOnMasks,
+    look: tuple[frozenset[int], RegionIndex | None] | None = None,
+) -> Draft:
+    """Work an edit out; with ``look``, the labels and regions of its (only) mask, what it does."""
+    snapshots = []
+    for mask in masks:
+        snapshots.append(mask.snapshot())
+        context.check()
+    copies = [
+        Mask(mask.name, before.copy(), mask.grid, mask.axis_order)
+        for mask, (before, _) in zip(masks, snapshots, strict=True)
+    ]
+    patches = tuple(patch for patch in work(copies, context.check) if patch is not None)
+    bases = tuple(
+        _Base(
+            mask,
+            revision,
+            tuple((p, before[p.box.slices].copy()) for p in patches if p.mask == mask.name),
+        )
+        for mask, (before, revision) in zip(masks, snapshots, strict=True)
+    )
     context.check()
-    copy = Mask(mask.name, before.copy(), mask.grid, mask.axis_order)
-    patches = [patch for patch in work(copy, context.check) if patch is not None]
-    return patches, revision, before
-
-
-def _is_unchanged(mask: Mask, before: LabelArray, patches: Iterable[Patch]) -> bool:
-    """Whether a mask still has, where patches change it, what it had."""
-    boxes = [patch.box.slices for patch in patches]
-    return all(np.array_equal(mask.array[box], before[box]) for box in boxes)
+    effect = None
+    if look is not None:
+        effect = effect_of(snapshots[0][0], patches, *look)
+    return Draft(name, patches, effect, bases)

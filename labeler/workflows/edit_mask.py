@@ -13,22 +13,14 @@ import numpy.typing as npt
 from labeler.core.brushes import BallBrush, Brush, DiscBrush, SmartBrush
 from labeler.core.edits import Edit
 from labeler.core.geometry import FloatArray, Plane
-from labeler.core.mask import Mask, Patch
 from labeler.core.painting import PaintingError, StrokeBuilder, fill_area
 from labeler.core.painting import paint_polygon as polygon_patch
-from labeler.core.region_edits import RegionVoxels, copy_region, move_region
-from labeler.core.region_edits import relabel_region as relabel_patch
-from labeler.state.placement import placed_mask_grid
-from labeler.state.selection import RegionRef
 from labeler.workflows.add_mask import copy_mask, new_mask
 from labeler.workflows.edit_rules import (
     EditRefused,
     drawing_target,
     ink_of,
     label_name,
-    lock_of,
-    refuse_locked,
-    refuse_read_only,
 )
 from labeler.workflows.mask_places import points_on_mask, values_on_mask
 from labeler.workflows.workspace import Workspace
@@ -37,13 +29,10 @@ __all__ = [
     "BrushStroke",
     "EditRefused",
     "copy_mask",
-    "delete_region",
     "fill_at",
     "new_mask",
     "paint_polygon",
     "redo",
-    "relabel_region",
-    "transfer_region",
     "undo",
 ]
 
@@ -166,73 +155,6 @@ class BrushStroke:
         return entry is None or entry.mask is not self._mask
 
 
-def delete_region(ws: Workspace, ref: RegionRef) -> None:
-    """Delete a region from its mask.
-
-    Raises
-    ------
-    EditRefused
-        When the region is gone or its label locked, or the case is read-only.
-    """
-    mask, region = _region(ws, ref)
-    patch = relabel_patch(mask, region, 0, lock_of(ws, mask.name))
-    _apply(ws, f"Delete region {label_name(ws.session, region.label)}", (patch,))
-
-
-def relabel_region(ws: Workspace, ref: RegionRef, label: int) -> None:
-    """Give a region another label.
-
-    Raises
-    ------
-    EditRefused
-        When the region is gone or one of both labels is locked, or the case is read-only.
-    """
-    mask, region = _region(ws, ref)
-    refuse_locked(ws, mask.name, label)
-    patch = relabel_patch(mask, region, label, lock_of(ws, mask.name))
-    old, new = label_name(ws.session, region.label), label_name(ws.session, label)
-    _apply(ws, f"Relabel {old} as {new}", (patch,))
-
-
-def transfer_region(
-    ws: Workspace, ref: RegionRef, target_mask: str, *, move: bool, label: int | None = None
-) -> None:
-    """Copy or move a region into another mask, whatever grid that has.
-
-    Parameters
-    ----------
-    target_mask
-        Name of the mask that gets the region.
-    move
-        Take the region out of its own mask; what the target cannot hold stays.
-    label
-        Label it gets there; its own by default.
-
-    Raises
-    ------
-    EditRefused
-        When region or target are gone, a label is locked, nothing of the region lies inside the
-        target, or the case is read-only.
-    """
-    mask, region = _region(ws, ref, may_be_locked=not move)
-    entry = ws.session.masks.get(target_mask)
-    if entry is None or target_mask == ref.mask:
-        raise EditRefused("Choose another mask to put the region into")
-    label = region.label if label is None else label
-    refuse_locked(ws, target_mask, label)
-    source, target = _placed(ws, mask), _placed(ws, entry.mask)
-    lock = lock_of(ws, target_mask)
-    if move:
-        patches: tuple[Patch | None, ...] = move_region(
-            source, region, target, label,
-            source_constraint=lock_of(ws, ref.mask), target_constraint=lock,
-        )  # fmt: skip
-    else:
-        patches = (copy_region(source, region, target, label, lock),)
-    verb = "Move" if move else "Copy"
-    _apply(ws, f"{verb} {label_name(ws.session, region.label)} to {target_mask}", patches)
-
-
 def undo(ws: Workspace) -> Edit | None:
     """Take the newest edit back; returns it."""
     return ws.session.undo()
@@ -241,30 +163,3 @@ def undo(ws: Workspace) -> Edit | None:
 def redo(ws: Workspace) -> Edit | None:
     """Bring the last undone edit back; returns it."""
     return ws.session.redo()
-
-
-def _placed(ws: Workspace, mask: Mask) -> Mask:
-    """The mask itself, or while its phase is shifted a copy of it where it is shown."""
-    grid = placed_mask_grid(ws.session, mask.name)
-    return mask if grid is mask.grid else Mask(mask.name, mask.array, grid, mask.axis_order)
-
-
-def _region(
-    ws: Workspace, ref: RegionRef, *, may_be_locked: bool = False
-) -> tuple[Mask, RegionVoxels]:
-    """Look up a region that is to be changed."""
-    refuse_read_only(ws)
-    entry, region = ws.session.masks.get(ref.mask), ws.session.region(ref.mask, ref.region_id)
-    if entry is None or region is None:
-        raise EditRefused("The region is no longer there")
-    if not may_be_locked:
-        refuse_locked(ws, ref.mask, region.label)
-    box, crop = ws.session.regions[ref.mask].component_crop(ref.region_id)
-    return entry.mask, RegionVoxels(box, crop, region.label)
-
-
-def _apply(ws: Workspace, name: str, patches: Sequence[Patch | None]) -> None:
-    steps = tuple(patch for patch in patches if patch is not None)
-    if not steps:
-        raise EditRefused(f"{name}: nothing would change")
-    ws.session.apply(Edit(name, steps))

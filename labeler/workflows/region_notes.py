@@ -6,25 +6,36 @@ a number, so that it finds its region again when the case is opened next time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from labeler.core.annotations import Annotations
+from labeler.core.edits import ValueChange
 from labeler.core.geometry import Grid
 from labeler.core.regions import Region, RegionIndex
 from labeler.state.selection import RegionRef
 from labeler.state.session import Session
 
 #: Fields of the annotations whose entries are notes on one region each.
-FIELDS = ("tick", "axes")
+FIELDS = ("tick", "axes", "provenance")
+
+
+#: Entries of notes that are points, RAS mm in the coordinates of the mask's own grid.
+POINTS = {"long_ras", "short_ras"}
 
 
 def place_of(region: Region, grid: Grid) -> tuple[str, dict[str, Any]]:
     """Key of a note on a region, and the place that is kept in it."""
-    point = [round(float(v), 2) for v in grid.to_ras(region.anchor_kji[::-1])]
-    value = {"mask": region.mask, "label": region.label, "anchor_ras": point}
-    return f"{region.mask}/{region.label}@{','.join(map(str, point))}", value
+    place = place_at(region.mask, region.label, region.anchor_kji, grid)
+    return _key_of(place), place
+
+
+def place_at(mask: str, label: int, kji: tuple[int, int, int], grid: Grid) -> dict[str, Any]:
+    """The place that is kept in a note, at a voxel of a region."""
+    point = [round(float(v), 2) for v in grid.to_ras(kji[::-1])]
+    return {"mask": mask, "label": label, "anchor_ras": point}
 
 
 def noted_regions(
@@ -71,6 +82,50 @@ def follow_regions(session: Session, mask: str, fresh: RegionIndex) -> None:
                 _, place = place_of(region, grid)
                 value = {**session.annotations.get(field, key), **place}
                 session.annotations.amend(field, key, value)
+
+
+def moved_notes(
+    session: Session,
+    ref: RegionRef,
+    place: dict[str, Any],
+    offset_mm: Sequence[float],
+    *,
+    keeps_tick: bool,
+) -> Iterator[ValueChange]:
+    """Tell what becomes of the notes on a region that moves to another mask.
+
+    Parameters
+    ----------
+    ref
+        The region where it is now.
+    place
+        Where it is going to be (:func:`place_at`).
+    offset_mm
+        From the coordinates of its mask's grid to those of the other one, RAS.
+    keeps_tick
+        Whether it is still the region that was reviewed; else the tick goes.
+    """
+    notes = session.annotations
+    for field in FIELDS:
+        key = note_key(session, field, ref)
+        if key is None:
+            continue
+        value = {**notes.get(field, key), **place}
+        for points in POINTS & value.keys():
+            value[points] = [np.add(point, offset_mm).tolist() for point in value[points]]
+        new = value if keeps_tick or field != "tick" else None
+        changes = (notes.change(field, key, None), notes.change(field, _key_of(place), new))
+        yield from (change for change in changes if change is not None)
+    index = session.regions[ref.mask]
+    for key, comment in notes.entries("comment").items():
+        if _region_id_at(ref.mask, index, comment.get("region")) == ref.region_id:
+            change = notes.change("comment", key, {**comment, "region": place})
+            if change is not None:
+                yield change
+
+
+def _key_of(place: dict[str, Any]) -> str:
+    return f"{place['mask']}/{place['label']}@{','.join(map(str, place['anchor_ras']))}"
 
 
 def _region_id_at(mask: str, index: RegionIndex, place: object) -> int | None:

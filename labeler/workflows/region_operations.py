@@ -1,10 +1,11 @@
 """Changing the shape of regions: of one, of all of a label, or of all labels of a mask.
 
-Each act is one named edit, worked out in the background on a copy. Locked labels stay, and the
-limits of drawing hold: inside a label, what a region gains is taken from that label only and what
-it loses becomes it again. Without that limit a region gains background only, and lesions and
-vessels also what belongs to an organ: an organ that grows does not eat its lesions. With several
-labels they are taken in the order of their values.
+Each act is a plan: worked out in the background on a copy, looked at before it is done if wanted,
+one named edit in the end. Locked labels stay, and the limits of drawing hold: inside a label, what
+a region gains is taken from that label only and what it loses becomes it again. Without that limit
+a region gains background only, and lesions and vessels also what belongs to an organ: an organ
+that grows does not eat its lesions. With several labels they are taken in the order of their
+values.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from labeler.core.distance import Check
 from labeler.core.geometry import FloatArray, Plane
 from labeler.core.mask import Box, Mask, Patch
 from labeler.core.raster import BoolArray
-from labeler.core.region_edits import RegionVoxels, relabel_region
+from labeler.core.region_edits import RegionVoxels, Rules, relabel_region
 from labeler.core.regions import Region
 from labeler.state.selection import RegionRef
-from labeler.workflows.background_edit import Refused, edit_in_background
+from labeler.workflows.background_edit import Plan
 from labeler.workflows.edit_rules import (
     EditRefused,
-    Ink,
     ink_of,
     label_name,
     refuse_locked,
     refuse_read_only,
 )
 from labeler.workflows.mask_places import points_on_mask
+from labeler.workflows.region_acts import region_voxels
 from labeler.workflows.workspace import Workspace
 
 #: A region, a label of the active mask, or all of its labels that are not locked.
@@ -45,8 +46,8 @@ INSIDE_ORGANS = ("lesion", "vessel")
 Form = Callable[[BoolArray, morphology.Spacing, Check], BoolArray]
 
 
-def keep_largest(ws: Workspace, scope: Scope, refused: Refused) -> None:
-    """Delete all regions of each label but the largest.
+def keep_largest(ws: Workspace, scope: Scope) -> Plan:
+    """Plan to delete all regions of each label but the largest.
 
     Raises
     ------
@@ -59,57 +60,62 @@ def keep_largest(ws: Workspace, scope: Scope, refused: Refused) -> None:
     for label in labels:
         regions = [r for r in _regions(ws, mask) if r.label == label]
         doomed += sorted(regions, key=lambda region: -region.voxels)[1:]
-    _delete(ws, mask, doomed, f"Keep largest of {_named(ws, scope, labels)}", refused)
+    return _deletion(ws, mask, doomed, f"Keep largest of {_named(ws, scope, labels)}")
 
 
-def remove_small(ws: Workspace, scope: Scope, volume_ml: float, refused: Refused) -> None:
-    """Delete regions smaller than a volume."""
+def remove_small(ws: Workspace, scope: Scope, volume_ml: float) -> Plan:
+    """Plan to delete regions smaller than a volume."""
     mask, labels = _labels(ws, scope)
     doomed = [r for r in _regions(ws, mask) if r.label in labels and r.volume_ml < volume_ml]
     name = f"Remove {_named(ws, scope, labels)} below {volume_ml:g} ml"
-    _delete(ws, mask, doomed, name, refused)
+    return _deletion(ws, mask, doomed, name)
 
 
-def fill_holes(ws: Workspace, scope: Scope, plane: Plane | None, refused: Refused) -> None:
-    """Fill what a shape encloses, in space or (with a plane) slice by slice."""
+def fill_holes(ws: Workspace, scope: Scope, plane: Plane | None) -> Plan:
+    """Plan to fill what a shape encloses, in space or (with a plane) slice by slice."""
 
     def form(inside: BoolArray, spacing_mm: morphology.Spacing, check: Check) -> BoolArray:
         if plane is None:
             return morphology.filled(inside)
         return morphology.filled_on_slices(inside, 2 - plane.normal_axis)
 
-    _reform(ws, scope, "Fill holes of", form, 0.0, refused)
+    return _reform(ws, scope, "Fill holes of", form)
 
 
-def smooth(ws: Workspace, scope: Scope, sigma_mm: float, refused: Refused) -> None:
-    """Smooth the surface; the volume stays."""
-    room_mm = morphology.TRUNCATE * sigma_mm
-    _reform(
-        ws, scope, "Smooth", lambda *it: morphology.smoothed(it[0], it[1], sigma_mm, it[2]),
-        room_mm, refused,
-    )  # fmt: skip
+def smooth(ws: Workspace, scope: Scope, sigma_mm: float) -> Plan:
+    """Plan to smooth the surface; the volume stays."""
+
+    def form(inside: BoolArray, spacing_mm: morphology.Spacing, check: Check) -> BoolArray:
+        return morphology.smoothed(inside, spacing_mm, sigma_mm, check)
+
+    return _reform(ws, scope, "Smooth", form, morphology.TRUNCATE * sigma_mm)
 
 
-def grow(ws: Workspace, scope: Scope, mm: float, refused: Refused) -> None:
-    """Move the surface outwards."""
-    _reform(
-        ws, scope, "Grow", lambda *it: morphology.grown(it[0], it[1], mm, it[2]), mm, refused
-    )  # fmt: skip
+def grow(ws: Workspace, scope: Scope, mm: float) -> Plan:
+    """Plan to move the surface outwards."""
+
+    def form(inside: BoolArray, spacing_mm: morphology.Spacing, check: Check) -> BoolArray:
+        return morphology.grown(inside, spacing_mm, mm, check)
+
+    return _reform(ws, scope, "Grow", form, mm)
 
 
-def shrink(ws: Workspace, scope: Scope, mm: float, refused: Refused) -> None:
-    """Move the surface inwards."""
-    _reform(
-        ws, scope, "Shrink", lambda *it: morphology.shrunk(it[0], it[1], mm, it[2]), 0.0, refused
-    )  # fmt: skip
+def shrink(ws: Workspace, scope: Scope, mm: float) -> Plan:
+    """Plan to move the surface inwards."""
+
+    def form(inside: BoolArray, spacing_mm: morphology.Spacing, check: Check) -> BoolArray:
+        return morphology.shrunk(inside, spacing_mm, mm, check)
+
+    return _reform(ws, scope, "Shrink", form)
 
 
-def hollow(ws: Workspace, scope: Scope, wall_mm: float, refused: Refused) -> None:
-    """Keep the outermost ``wall_mm`` of a shape."""
-    _reform(
-        ws, scope, "Hollow", lambda *it: morphology.hollowed(it[0], it[1], wall_mm, it[2]), 0.0,
-        refused,
-    )  # fmt: skip
+def hollow(ws: Workspace, scope: Scope, wall_mm: float) -> Plan:
+    """Plan to keep the outermost ``wall_mm`` of a shape."""
+
+    def form(inside: BoolArray, spacing_mm: morphology.Spacing, check: Check) -> BoolArray:
+        return morphology.hollowed(inside, spacing_mm, wall_mm, check)
+
+    return _reform(ws, scope, "Hollow", form)
 
 
 def split_by_line(
@@ -117,111 +123,109 @@ def split_by_line(
     ref: RegionRef,
     plane: Plane,
     points_ras: Sequence[FloatArray] | npt.NDArray[np.float64],
-    *,
-    refused: Refused,
-) -> None:
-    """Cut a region along a line drawn in a view, straight through all of its slices.
+) -> Plan:
+    """Plan to cut a region along a line drawn in a view, straight through all of its slices.
 
     Parameters
     ----------
     points_ras
         ``(n, 3)`` RAS mm as shown, n >= 2.
     """
-    mask, region = _region(ws, ref)
-    ink = ink_of(ws, mask, label=region.label)
+    mask, region = region_voxels(ws, ref)
     points = points_on_mask(ws, mask, points_ras)
 
-    def work(copy: Mask, check: Check) -> Iterable[Patch | None]:
-        yield region_shapes.split_by_line(
-            copy, region, plane, points, ground=ink.ground, constraint=ink.constraint
-        )
+    def cut(copy: Mask, rules: Rules, check: Check) -> Patch | None:
+        return region_shapes.split_by_line(copy, region, plane, points, rules=rules)
 
-    name = f"Split {label_name(ws.session, region.label)} along a line"
-    edit_in_background(ws, "split", name, mask, work, refused)
+    return _split(ws, mask, region, "along a line", cut)
 
 
-def split_at_necks(ws: Workspace, ref: RegionRef, neck_mm: float, refused: Refused) -> None:
-    """Cut a region where it is thinner than the bodies on both sides by more than ``neck_mm``."""
-    mask, region = _region(ws, ref)
-    ink = ink_of(ws, mask, label=region.label)
+def split_at_necks(ws: Workspace, ref: RegionRef, neck_mm: float) -> Plan:
+    """Plan to cut a region where both sides are thicker than it by more than ``neck_mm``."""
+    mask, region = region_voxels(ws, ref)
 
-    def work(copy: Mask, check: Check) -> Iterable[Patch | None]:
-        yield region_shapes.split_by_watershed(
-            copy, region, neck_mm, ground=ink.ground, constraint=ink.constraint, check=check
-        )
+    def cut(copy: Mask, rules: Rules, check: Check) -> Patch | None:
+        return region_shapes.split_by_watershed(copy, region, neck_mm, rules=rules, check=check)
 
-    name = f"Split {label_name(ws.session, region.label)} at necks"
-    edit_in_background(ws, "split", name, mask, work, refused)
+    return _split(ws, mask, region, "at necks", cut)
 
 
-def merge_regions(
-    ws: Workspace, ref: RegionRef, other: RegionRef, gap_mm: float, refused: Refused
-) -> None:
-    """Give a second region of the mask the label of the first and bridge the gap between them."""
+def merge_regions(ws: Workspace, ref: RegionRef, other: RegionRef, gap_mm: float) -> Plan:
+    """Plan to give a second region the label of the first and bridge the gap between them."""
     if ref.mask != other.mask:
         raise EditRefused(f"Choose a region of {ref.mask} too: only those of one mask can merge")
     if ref == other:
         raise EditRefused("Choose another region to merge with")
-    mask, first = _region(ws, ref)
-    _, second = _region(ws, other)
-    ink = _ink(ws, mask, first.label)
+    mask, first = region_voxels(ws, ref)
+    _, second = region_voxels(ws, other)
+    rules = _rules(ws, mask, first.label)
 
     def work(copy: Mask, check: Check) -> Iterable[Patch | None]:
-        yield region_shapes.merge_regions(
-            copy, first, second, gap_mm, constraint=ink.constraint, check=check
-        )
+        yield region_shapes.merge_regions(copy, first, second, gap_mm, rules, check)
 
     names = [label_name(ws.session, region.label) for region in (first, second)]
-    edit_in_background(ws, "merge", f"Merge {names[0]} with {names[1]}", mask, work, refused)
+    return Plan(f"Merge {names[0]} with {names[1]}", mask, work, frozenset({first.label}))
 
 
-def _reform(
-    ws: Workspace, scope: Scope, verb: str, form: Form, room_mm: float, refused: Refused
-) -> None:
-    """Give shapes a new form: a region its own, a label that of all its voxels together."""
+def _split(
+    ws: Workspace,
+    mask: Mask,
+    region: RegionVoxels,
+    where: str,
+    cut: Callable[[Mask, Rules, Check], Patch | None],
+) -> Plan:
+    ink = ink_of(ws, mask, label=region.label)
+    rules = Rules(ink.ground, ink.constraint)
+
+    def work(copy: Mask, check: Check) -> Iterable[Patch | None]:
+        yield cut(copy, rules, check)
+
+    name = f"Split {label_name(ws.session, region.label)} {where}"
+    return Plan(name, mask, work, frozenset({region.label}))
+
+
+def _reform(ws: Workspace, scope: Scope, verb: str, form: Form, room_mm: float = 0.0) -> Plan:
+    """Plan to give shapes a new form: a region its own, a label that of its voxels together."""
     if isinstance(scope, RegionRef):
-        mask, region = _region(ws, scope)
+        mask, region = region_voxels(ws, scope)
         labels, known = [region.label], region
     else:
         mask, labels = _labels(ws, scope)
         known = None
-    inks = {label: _ink(ws, mask, label) for label in labels}
+    rules = {label: _rules(ws, mask, label) for label in labels}
 
     def work(copy: Mask, check: Check) -> Iterator[Patch | None]:
         for label in labels:
             shape = known or _all_of(copy, label)
             if shape is not None:
-                patch = _reformed(copy, shape, form, room_mm, inks[label], check)
+                patch = _reformed(copy, shape, form, room_mm, rules[label], check)
                 if patch is not None and len(labels) > 1:
                     copy.apply(patch)  # the next label meets what this one has become
                 yield patch
 
-    edit_in_background(
-        ws, "reform", f"{verb} {_named(ws, scope, labels)}", mask, work, refused
-    )  # fmt: skip
+    return Plan(f"{verb} {_named(ws, scope, labels)}", mask, work, frozenset(labels))
 
 
-def _ink(ws: Workspace, mask: Mask, label: int) -> Ink:
+def _rules(ws: Workspace, mask: Mask, label: int) -> Rules:
     """What a region whose form changes may overwrite, and what it leaves behind."""
     ink = ink_of(ws, mask, label=label)
     if ink.constraint.only is not None:
-        return ink
+        return Rules(ink.ground, ink.constraint)
     labels = ws.session.labels
     gained = {0}
     if labels[label].group in INSIDE_ORGANS:
         gained |= {other.value for other in labels if other.group == "organ"}
-    return replace(ink, constraint=replace(ink.constraint, only=frozenset(gained)))
+    return Rules(ink.ground, replace(ink.constraint, only=frozenset(gained)))
 
 
 def _reformed(
-    mask: Mask, shape: RegionVoxels, form: Form, room_mm: float, ink: Ink, check: Check
+    mask: Mask, shape: RegionVoxels, form: Form, room_mm: float, rules: Rules, check: Check
 ) -> Patch | None:
     spacing_mm = mask.grid.spacing_mm
     check()
     return region_shapes.reform(
-        mask, shape, lambda inside: form(inside, spacing_mm, check), room_mm,
-        ground=ink.ground, constraint=ink.constraint,
-    )  # fmt: skip
+        mask, shape, lambda inside: form(inside, spacing_mm, check), room_mm, rules
+    )
 
 
 def _all_of(mask: Mask, label: int) -> RegionVoxels | None:
@@ -231,9 +235,7 @@ def _all_of(mask: Mask, label: int) -> RegionVoxels | None:
     return None if box is None else RegionVoxels(box, inside[box.slices], label)
 
 
-def _delete(
-    ws: Workspace, mask: Mask, doomed: Sequence[Region], name: str, refused: Refused
-) -> None:
+def _deletion(ws: Workspace, mask: Mask, doomed: Sequence[Region], name: str) -> Plan:
     if not doomed:
         raise EditRefused(f"{name}: nothing would change")
     index = ws.session.regions[mask.name]
@@ -249,7 +251,7 @@ def _delete(
             constraint = replace(ink.constraint, only=None)
             yield relabel_region(copy, voxels, ink.ground, constraint)
 
-    edit_in_background(ws, "delete", name, mask, work, refused)
+    return Plan(name, mask, work, frozenset(inks))
 
 
 def _labels(ws: Workspace, scope: Scope) -> tuple[Mask, list[int]]:
@@ -274,16 +276,6 @@ def _regions(ws: Workspace, mask: Mask) -> list[Region]:
     if index is None:
         raise EditRefused(f"The regions of {mask.name} are still being counted")
     return list(index.regions.values())
-
-
-def _region(ws: Workspace, ref: RegionRef) -> tuple[Mask, RegionVoxels]:
-    refuse_read_only(ws)
-    entry, region = ws.session.masks.get(ref.mask), ws.session.region(ref.mask, ref.region_id)
-    if entry is None or region is None:
-        raise EditRefused("The region is no longer there")
-    refuse_locked(ws, ref.mask, region.label)
-    box, crop = ws.session.regions[ref.mask].component_crop(ref.region_id)
-    return entry.mask, RegionVoxels(box, crop, region.label)
 
 
 def _named(ws: Workspace, scope: Scope, labels: Sequence[int]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from labeler.core.edits import Edit
 from labeler.core.geometry import Grid, Plane
 from labeler.core.regions import Region
 from labeler.state.placement import placed_mask_grid, placed_volume_grid
@@ -46,7 +47,7 @@ def jump_to_region(ws: Workspace, ref: RegionRef) -> None:
     ws.views.set_frame(
         crosshair_ras=grid.to_ras(point[::-1]),
         center_ras=box_center_ras(region, grid),
-        mm_per_px=_fitting_zoom(region, grid, ws),
+        mm_per_px=fitting_zoom(region, grid, ws),
     )
 
 
@@ -87,7 +88,8 @@ def box_center_ras(region: Region, grid: Grid) -> np.ndarray[Any, np.dtype[np.fl
     return grid.to_ras(((lo + hi - 1) / 2)[::-1])
 
 
-def _fitting_zoom(region: Region, grid: Grid, ws: Workspace) -> float:
+def fitting_zoom(region: Region, grid: Grid, ws: Workspace) -> float:
+    """mm per pixel at which a region fits into the views, with some of what is around it."""
     size_ijk = np.array(region.box.shape_kji[::-1]) * np.array(grid.spacing_mm)
     planes = {pane.plane for pane in ws.views.panes} or {Plane.AXIAL}
     fields_mm = np.maximum(size_ijk * MARGIN, MIN_FIELD_MM)
@@ -97,8 +99,8 @@ def _fitting_zoom(region: Region, grid: Grid, ws: Workspace) -> float:
     )
 
 
-def tick_region(ws: Workspace, ref: RegionRef) -> None:
-    """Tick a region as reviewed, or take the tick back; one undoable edit.
+def tick_region(ws: Workspace, *refs: RegionRef) -> None:
+    """Tick regions as reviewed, or take the ticks back when all have one; one undoable edit.
 
     Raises
     ------
@@ -106,16 +108,24 @@ def tick_region(ws: Workspace, ref: RegionRef) -> None:
         When the case is read-only; so do all functions here that change notes.
     """
     session = ws.session
-    region = session.region(ref.mask, ref.region_id)
-    if region is None:
-        return
-    name = session.labels[region.label].name
-    key = note_key(session, "tick", ref)
-    if key is not None:
-        _note(ws, f"Untick {name}", "tick", key, None)
-    else:
-        new_key, value = place_of(region, session.masks[ref.mask].mask.grid)
-        _note(ws, f"Tick {name}", "tick", new_key, value)
+    regions = [(ref, session.region(ref.mask, ref.region_id)) for ref in refs]
+    there = [(ref, region) for ref, region in regions if region is not None]
+    keys = {ref: note_key(session, "tick", ref) for ref, _ in there}
+    is_untick = all(keys.values())
+    changes = []
+    for ref, region in there:
+        key, value = keys[ref], None
+        if key is None:
+            key, value = place_of(region, session.masks[ref.mask].mask.grid)
+        elif not is_untick:
+            continue
+        changes.append(session.annotations.change("tick", key, value))
+    steps = tuple(change for change in changes if change is not None)
+    if steps:
+        refuse_read_only(ws)
+        name = session.labels[there[0][1].label].name
+        what = name if len(there) == 1 else f"{len(there)} regions"
+        session.apply(Edit(f"{'Untick' if is_untick else 'Tick'} {what}", steps))
 
 
 def ticked_ids(session: Session, mask: str) -> set[int]:

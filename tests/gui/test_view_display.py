@@ -11,7 +11,8 @@ from labeler.core.mask import Box, Patch
 from labeler.state.selection import RegionRef
 from labeler.state.view_state import MaskStyle, Window
 from labeler.ui.view_header import ViewHeader
-from labeler.workflows.edit_mask import delete_region, undo
+from labeler.workflows.edit_mask import undo
+from labeler.workflows.region_acts import delete_region
 from labeler.workflows.shift_phase import shift_phase
 from tests.case_world import GRIDS, LESION, LIVER, count_regions, make_volume, open_case, region_of
 from tests.gui.view_world import double_click, make_world

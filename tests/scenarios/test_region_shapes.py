@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from PyQt5.QtCore import Qt, QTimer
+from PyQt5.QtCore import Qt
+from PyQt5.QtGui import QTextDocument
 from PyQt5.QtTest import QTest
-from PyQt5.QtWidgets import QApplication, QDoubleSpinBox, QMenu, QRadioButton
+from PyQt5.QtWidgets import QApplication, QDialog, QDoubleSpinBox, QLabel, QMenu, QRadioButton
 
 from tests.cases_on_disk import write_case
 from tests.gui.view_world import move, press, release
@@ -29,28 +30,37 @@ def settle(user) -> None:
     user.wait(user.program.has_settled)
 
 
-def fill_in(user, *, amount: float | None = None, scope: int = 0, click: str = "ok") -> list[str]:
-    """Fill in the next question and click; returns the titles that were seen."""
-    seen: list[str] = []
+def question(user) -> QDialog | None:
+    """The question that is asked now."""
+    dialogs = user.program.window.findChildren(QDialog, "regionOperationDialog")
+    return next((dialog for dialog in dialogs if dialog.isVisible()), None)
 
-    def act() -> None:
-        dialog = QApplication.activeModalWidget()
-        if dialog is None:
-            return
-        timer.stop()
-        seen.append(dialog.windowTitle())
-        if amount is not None:
-            field = dialog.findChild(QDoubleSpinBox, "operationAmount")
-            field.selectAll()
-            QTest.keyClicks(field, f"{amount:g}")
+
+def type_amount(user, amount: float) -> None:
+    field = question(user).findChild(QDoubleSpinBox, "operationAmount")
+    field.selectAll()
+    QTest.keyClicks(field, f"{amount:g}")
+
+
+def answer(user, key: int = Qt.Key_Return, *, amount: float | None = None, scope: int = 0) -> str:
+    """Fill in the question and press a key in it; returns its title."""
+    dialog = question(user)
+    title = dialog.windowTitle()
+    if amount is not None:
+        type_amount(user, amount)
+    if scope:
         dialog.findChild(QRadioButton, f"operationScope{scope}").click()
-        button = dialog.findChild(object, f"regionOperationDialog.{click}")
-        QTest.mouseClick(button, Qt.LeftButton)
+    QTest.keyClick(dialog.focusWidget() or dialog, key)
+    settle(user)
+    assert question(user) is None
+    return title
 
-    timer = QTimer(user.program.window)
-    timer.timeout.connect(act)
-    timer.start(10)
-    return seen
+
+def effect(user) -> str:
+    """What the question says would come of it, without colours."""
+    document = QTextDocument()
+    document.setHtml(question(user).findChild(QLabel, "operationEffect").text())
+    return document.toPlainText()
 
 
 def click_on(user, region_id: int) -> None:
@@ -80,10 +90,8 @@ def test_a_key_asks_how_much_and_changes_the_selected_region(
     user = opened
     select(user, 1)
     before = array_of(user)
-    asked = fill_in(user, amount=amount)
     user.key(key, modifier)
-    settle(user)
-    assert asked == [title]
+    assert answer(user, amount=amount) == title
     after = array_of(user)
     assert (after != before).any()
     change = int((after == 1).sum()) - int((before == 1).sum())
@@ -96,9 +104,8 @@ def test_a_key_asks_how_much_and_changes_the_selected_region(
 
 def test_esc_changes_nothing(opened):
     before = array_of(opened)
-    fill_in(opened, click="cancel")
     opened.key(Qt.Key_Equal)
-    settle(opened)
+    assert answer(opened, Qt.Key_Escape) == "Grow"
     np.testing.assert_array_equal(array_of(opened), before)
     assert opened.session.history.undo_name is None
 
@@ -107,14 +114,12 @@ def test_cleaning_up_a_label_and_filling_it(opened):
     user = opened
     select(user, 11)
     before = array_of(user)
-    fill_in(user)
     user.key(Qt.Key_K, Qt.ShiftModifier)
-    settle(user)
+    answer(user)
     regions = list(user.session.regions["draft"].regions.values())
     assert [r.label for r in regions].count(11) == 1
-    fill_in(user, amount=100, scope=1)
     user.key(Qt.Key_R, Qt.ShiftModifier)
-    settle(user)
+    answer(user, amount=100, scope=1)
     assert not array_of(user).any(), "all labels: everything is smaller than 100 ml"
     for _ in range(2):
         user.key(Qt.Key_Z, Qt.ControlModifier)
@@ -130,13 +135,11 @@ def test_the_context_menu_of_a_region_changes_its_shape(opened):
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, QMenu)
     shape = next(action.menu() for action in menu.actions() if action.text() == "Shape")
-    asked = fill_in(user, amount=3)
     grow = next(action for action in shape.actions() if action.text() == "Grow…")
     # Not by a click: outside of an event loop Qt deletes a menu while it still handles the click.
     menu.close()
     grow.trigger()
-    settle(user)
-    assert asked == ["Grow"]
+    assert answer(user, amount=3) == "Grow"
     assert user.session.history.undo_name.startswith("Grow")
 
 
@@ -159,7 +162,7 @@ def test_a_line_drawn_across_splits_and_merging_joins_again(opened):
     user.key(Qt.Key_J)
     other = min(regions, key=lambda r: r.voxels)
     click_on(user, other.id)
-    settle(user)
+    assert answer(user) == "Merge"
     assert user.session.history.undo_name == "Merge Liver with Liver"
     assert len(user.session.regions["draft"].regions) == count
     for _ in range(2):

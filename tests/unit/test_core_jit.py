@@ -21,7 +21,7 @@ from labeler.core.labels import LabelTable
 from labeler.core.mask import Box, Mask
 from labeler.core.painting import StrokeBuilder, paint_polygon
 from labeler.core.raster import GridSlice
-from labeler.core.region_edits import RegionVoxels, copy_region
+from labeler.core.region_edits import RegionVoxels, transfer_region
 from labeler.core.regions import RegionIndex
 from labeler.core.rendering import MaskLayer, colour_table, highlight_layer, render
 from labeler.core.statistics import PlacedVolume
@@ -87,7 +87,7 @@ def act_on_everything():
             corners = at.to_ras([(0.0, 0.0), (4.0, 0.0), (4.0, 4.0)])
             paint_polygon(mask, plane, corners, 1)
         target = Mask("b", mask.array.copy(), other, order)
-        copy_region(mask, RegionVoxels(*crop, region.label), target, 1)
+        transfer_region(mask, RegionVoxels(*crop, region.label), target, 1)
 
 
 def kernels_missed_by_warming_up():

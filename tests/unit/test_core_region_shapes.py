@@ -12,7 +12,7 @@ from labeler.core.geometry import Plane
 from labeler.core.morphology import grown, shrunk
 from labeler.core.painting import Constraint, PaintingError
 from labeler.core.raster import GridSlice
-from labeler.core.region_edits import RegionVoxels
+from labeler.core.region_edits import RegionVoxels, Rules
 from labeler.core.region_shapes import (
     _basins,
     _gaps,
@@ -59,7 +59,7 @@ def test_a_region_takes_its_new_form_and_nothing_else_does(seed, radius_mm):
     constraint = Constraint(only=frozenset({0}))
     patch = reform(
         mask, region, lambda inside: grown(inside, spacing, radius_mm), radius_mm,
-        constraint=constraint,
+        Rules(constraint=constraint),
     )  # fmt: skip
     expected = np.where(grown(whole, spacing, radius_mm) & (array == 0), region.label, array)
     if patch is not None:
@@ -70,7 +70,7 @@ def test_a_region_takes_its_new_form_and_nothing_else_does(seed, radius_mm):
 def test_what_a_region_gives_up_becomes_the_ground():
     mask = balls((15, 30, 40, 12, 2), (15, 30, 40, 8, 1))
     lesion = regions_of(mask, 1)[0]
-    patch = reform(mask, lesion, lambda inside: shrunk(inside, (1, 1, 1), 2.0), ground=2)
+    patch = reform(mask, lesion, lambda inside: shrunk(inside, (1, 1, 1), 2.0), rules=Rules(2))
     before = mask.array.copy()
     mask.apply(patch)
     assert (mask.array[before == 1] > 0).all()
@@ -152,7 +152,7 @@ def test_a_locked_label_is_not_cut():
     region = regions_of(mask)[0]
     line = mask.grid.to_ras([(36, 5, 15), (36, 55, 15)])
     locked = Constraint(frozenset({1}))
-    assert split_by_line(mask, region, Plane.AXIAL, line, constraint=locked) is None
+    assert split_by_line(mask, region, Plane.AXIAL, line, rules=Rules(constraint=locked)) is None
 
 
 def test_a_watershed_cuts_the_neck():
@@ -248,6 +248,6 @@ def test_a_bridge_goes_over_what_it_may():
     mask = balls((15, 30, 25, 9, 1), (15, 30, 45, 9, 2), ground=4)
     first, second = sorted(regions_of(mask)[1:3], key=lambda region: region.box.lo_kji[2])
     ground_only = Constraint(only=frozenset({0}))
-    patch = merge_regions(mask, first, second, 6.0, constraint=ground_only)
+    patch = merge_regions(mask, first, second, 6.0, Rules(constraint=ground_only))
     mask.apply(patch)
     assert len(regions_of(mask, 1)) == 2, "label 4 may not be overwritten: the gap stays"

@@ -5,20 +5,17 @@ import pytest
 
 from labeler.core.geometry import Plane
 from labeler.core.mask import Mask
-from labeler.state.selection import RegionRef
 from labeler.workflows.edit_mask import (
     BrushStroke,
     EditRefused,
     copy_mask,
-    delete_region,
     fill_at,
     new_mask,
     paint_polygon,
     redo,
-    relabel_region,
-    transfer_region,
     undo,
 )
+from labeler.workflows.region_acts import delete_region, relabel_region
 from labeler.workflows.shift_phase import shift_phase
 from tests.case_world import (
     GRIDS,
@@ -196,55 +193,6 @@ def test_fill_with_erase_empties_the_area_of_the_active_label(ws, mask):
         fill_at(ws, Plane.AXIAL, (-30.0, 0.0, 0.0), erase=True)
 
 
-def test_delete_and_relabel_a_region(ws, mask):
-    before = mask.array.copy()
-    delete_region(ws, region_of(ws, "draft", LESION))
-    assert ws.session.history.undo_name == "Delete region HCC"
-    assert not (mask.array == LESION).any()
-    assert (mask.array == LIVER).sum() == (before == LIVER).sum()
-    undo(ws)
-    relabel_region(ws, region_of(ws, "draft", LESION), 300)
-    assert ws.session.history.undo_name == "Relabel HCC as Label 300"
-    assert np.array_equal(mask.array == 300, before == LESION)
-    undo(ws)
-    assert np.array_equal(mask.array, before)
-
-
-def test_a_region_that_is_gone_is_refused(ws):
-    with pytest.raises(EditRefused, match="no longer there"):
-        delete_region(ws, RegionRef("draft", 999))
-    with pytest.raises(EditRefused, match="no longer there"):
-        transfer_region(ws, RegionRef("gone", 1), "draft", move=True)
-
-
-@pytest.mark.parametrize("move", [False, True])
-def test_a_region_goes_to_a_mask_on_another_grid(ws, mask, move):
-    new_mask(ws, "reader B", "ART")
-    target = ws.session.masks["reader B"].mask
-    before = mask.array.copy()
-    volume_ml = (before == LESION).sum() * mask.grid.voxel_ml
-    transfer_region(ws, region_of(ws, "draft", LESION), "reader B", move=move, label=LIVER)
-    name = ws.session.history.undo_name
-    assert name == f"{'Move' if move else 'Copy'} HCC to reader B"
-    arrived_ml = (target.array == LIVER).sum() * target.grid.voxel_ml
-    assert arrived_ml == pytest.approx(volume_ml, rel=0.1)
-    k, j, i = np.argwhere(target.array).mean(axis=0)
-    assert np.allclose(target.grid.to_ras((i, j, k)), (15, 0, 0), atol=1.5)
-    assert bool((mask.array == LESION).any()) is not move
-    undo(ws)
-    assert not target.array.any()
-    assert np.array_equal(mask.array, before), "both masks go back in one step"
-
-
-def test_a_region_goes_where_it_is_seen_when_phases_are_shifted(ws, mask):
-    shift_phase(ws, "PV", (0.0, 10.0, 0.0))
-    new_mask(ws, "reader B", "ART")
-    target = ws.session.masks["reader B"].mask
-    transfer_region(ws, region_of(ws, "draft", LESION), "reader B", move=False)
-    k, j, i = np.argwhere(target.array).mean(axis=0)
-    assert np.allclose(target.grid.to_ras((i, j, k)), (15, 10, 0), atol=1.5)
-
-
 def test_painting_follows_a_shifted_phase(ws, mask):
     shift_phase(ws, "PV", (0.0, 0.0, 12.5))
     before = mask.array.copy()
@@ -261,8 +209,8 @@ def test_a_locked_label_is_neither_written_nor_overwritten(ws, mask):
         lambda: BrushStroke(ws, Plane.AXIAL),
         lambda: fill_at(ws, Plane.AXIAL, (15.0, 0.0, 0.0)),
         lambda: delete_region(ws, region_of(ws, "draft", LESION)),
-        lambda: relabel_region(ws, region_of(ws, "draft", LIVER), LESION),
-        lambda: relabel_region(ws, region_of(ws, "draft", LESION), LIVER),
+        lambda: relabel_region(ws, LESION, region_of(ws, "draft", LIVER)),
+        lambda: relabel_region(ws, LIVER, region_of(ws, "draft", LESION)),
     ):
         with pytest.raises(EditRefused, match=r"HCC is locked in draft \(K frees it\)"):
             act()
@@ -270,20 +218,6 @@ def test_a_locked_label_is_neither_written_nor_overwritten(ws, mask):
     delete_region(ws, region_of(ws, "draft", LIVER))
     paint_polygon(ws, Plane.AXIAL, square(0.0))
     assert np.array_equal(mask.array == LESION, lesion)
-
-
-def test_a_locked_region_can_be_copied_but_not_moved(ws):
-    new_mask(ws, "reader B", "PV")
-    ref = region_of(ws, "draft", LESION)
-    ws.selection.set_locked("draft", LESION, True)
-    with pytest.raises(EditRefused, match="locked in draft"):
-        transfer_region(ws, ref, "reader B", move=True)
-    transfer_region(ws, ref, "reader B", move=False)
-    ws.selection.set_locked("reader B", LESION, True)
-    with pytest.raises(EditRefused, match="locked in reader B"):
-        transfer_region(ws, ref, "reader B", move=False)
-    with pytest.raises(EditRefused, match="another mask"):
-        transfer_region(ws, ref, "draft", move=False)
 
 
 def test_nothing_is_drawn_on_what_is_not_seen(ws):

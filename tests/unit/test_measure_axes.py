@@ -9,8 +9,9 @@ from labeler.core.geometry import Plane
 from labeler.core.mask import Box
 from labeler.core.regions import RegionIndex
 from labeler.storage.sidecar import Sidecar
-from labeler.workflows.edit_mask import BrushStroke, EditRefused, delete_region, undo
+from labeler.workflows.edit_mask import BrushStroke, EditRefused, undo
 from labeler.workflows.measure_axes import find_axes, reset_axes, set_axes
+from labeler.workflows.region_acts import delete_region
 from labeler.workflows.region_notes import follow_regions
 from labeler.workflows.shift_phase import shift_phase
 from tests.case_world import LESION, count_regions, make_workspace, open_case, region_of

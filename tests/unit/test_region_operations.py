@@ -49,13 +49,11 @@ def fill_mask(ws, *shapes) -> Mask:
     return mask
 
 
-def run(qtbot, ws, act, *args, **more) -> list[str]:
+def run(qtbot, ws, act, *args) -> list[str]:
     """Carry an act out; returns what was refused later."""
     refusals: list[str] = []
-    if act in (operations.split_by_line,):
-        act(ws, *args, refused=refusals.append, **more)
-    else:
-        act(ws, *args, refusals.append, **more)
+    plan = act(ws, *args)
+    edit_in_background(ws, "reform", plan.name, plan.mask, plan.work, refusals.append)
     qtbot.waitUntil(lambda: not ws.tasks.pending_count, timeout=20_000)
     return refusals
 
@@ -118,7 +116,7 @@ def test_a_locked_label_neither_grows_nor_is_overwritten(qtbot, ws):
     before = mask.array.copy()
     ws.selection.set_locked("draft", LIVER, True)
     with pytest.raises(EditRefused, match="Liver is locked"):
-        operations.grow(ws, LIVER, 3.0, print)
+        operations.grow(ws, LIVER, 3.0)
     assert run(qtbot, ws, operations.grow, LESION, 3.0) == ["Grow HCC: nothing would change"]
     np.testing.assert_array_equal(mask.array, before)
     ws.selection.set_locked("draft", LIVER, False)
@@ -178,7 +176,7 @@ def test_largest_stays_and_small_ones_go(qtbot, ws):
     np.testing.assert_array_equal(mask.array == LESION, SPECK)
     count_regions(ws, "draft")
     with pytest.raises(EditRefused, match="nothing would change"):
-        operations.keep_largest(ws, LIVER, print)
+        operations.keep_largest(ws, LIVER)
 
 
 @pytest.mark.parametrize("shift_mm", [(0.0, 0.0, 0.0), (10.0, 0.0, 0.0)])
@@ -221,7 +219,7 @@ def test_necks_are_cut_and_the_parts_merged_again(qtbot, ws):
     count_regions(ws, "draft")
     assert len(ws.session.regions["draft"].regions) == 1
     with pytest.raises(EditRefused, match="another region"):
-        operations.merge_regions(ws, refs[0], refs[0], 6.0, print)
+        operations.merge_regions(ws, refs[0], refs[0], 6.0)
 
 
 @pytest.mark.parametrize("is_there", [True, False])
@@ -257,12 +255,13 @@ def test_a_stroke_meanwhile_wins_where_it_is_in_the_way(qtbot, ws, is_there):
 
 def test_a_case_closed_meanwhile_is_left_alone(qtbot, ws):
     refusals: list[str] = []
-    operations.smooth(ws, None, 2.0, refusals.append)
+    plan = operations.smooth(ws, None, 2.0)
+    edit_in_background(ws, "reform", plan.name, plan.mask, plan.work, refusals.append)
     ws.session.begin(None)
     qtbot.waitUntil(lambda: not ws.tasks.pending_count, timeout=20_000)
     assert refusals == []
     with pytest.raises(EditRefused):
-        operations.smooth(ws, None, 2.0, refusals.append)
+        operations.smooth(ws, None, 2.0)
 
 
 def test_an_organ_does_not_eat_its_lesion_but_a_lesion_grows_into_its_organ(qtbot, ws):
