@@ -15,6 +15,7 @@ from labeler.ui.preview_layer import PreviewLayer
 from labeler.ui.slice_view import SliceView
 from labeler.ui.style import BRIGHT, DIM, LINE, scaled
 from labeler.ui.view_scene import ViewScene
+from labeler.workflows.step_history import changed_places
 from labeler.workflows.workspace import Workspace
 
 VIEW_COUNT = 4
@@ -169,7 +170,7 @@ class ViewGrid(QWidget):
         """After undo or redo show the place that changed, unless some view shows it already."""
         if change.origin not in ("undo", "redo"):
             return
-        for name, box in change.boxes.items():
+        for name, box in changed_places(self._ws.session, change):
             grid = self._scene.mask_grid(name)
             if any(view.isVisible() and view.sees(grid, box) for view in self.views):
                 return
