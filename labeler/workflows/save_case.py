@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,8 @@ from labeler.state.tasks import TaskContext
 from labeler.storage.cases import Case, new_mask_path
 from labeler.storage.errors import ConflictError, SaveError
 from labeler.storage.masks import MaskFile, save_mask
-from labeler.storage.sidecar import LoadedSidecar, save_sidecar
+from labeler.storage.phase_override import set_phase_override
+from labeler.storage.sidecar import LoadedSidecar, SidecarConflict, save_sidecar
 from labeler.workflows.keep_journal import JournalKeeper
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.workspace import Workspace
@@ -71,12 +72,16 @@ class CaseSaver(QObject):
         A sentence; what could not be written stays changed.
     conflict
         ``(mask, sentence)``: the file was changed by somebody else and is left alone.
+    notes_conflict
+        A sentence: the same for the notes of the case; what may be done about it is in
+        :mod:`labeler.workflows.settle_notes`.
     """
 
     started = pyqtSignal()
     saved = pyqtSignal(object)
     failed = pyqtSignal(str)
     conflict = pyqtSignal(str, str)
+    notes_conflict = pyqtSignal(str)
 
     def __init__(
         self,
@@ -144,7 +149,7 @@ class CaseSaver(QObject):
             self._ws.settings.data.editing.backups,
             self._journal.marker(),
             received=partial(self._part_saved, case),
-            done=lambda _: self._finish(), failed=self._failed,
+            done=lambda _: self._finish(), failed=partial(self._failed, case),
         )  # fmt: skip
 
     def when_idle(self, then: Callable[[], None]) -> None:
@@ -153,6 +158,23 @@ class CaseSaver(QObject):
             self._after.append(lambda ok: then())
         else:
             then()
+
+    def assign_phases(self, phases: Mapping[str, str | None], then: Callable[[], None]) -> None:
+        """Note by hand which image is which phase; ``then`` is called when that is on disk.
+
+        ``phases`` are as for :func:`~labeler.storage.phase_override.set_phase_override`.
+        """
+        case = self._ws.session.case
+        if self.is_saving:
+            self._after.append(lambda ok: self.assign_phases(phases, then))
+        elif case is not None:
+            self._after.append(lambda ok: then() if ok else None)
+            self.started.emit()
+            self._ws.tasks.submit(
+                "io", ("save",), _assign_phases, case, phases, self._opener.sidecar,
+                done=partial(self._phases_assigned, case),
+                failed=partial(self._failed, case),
+            )  # fmt: skip
 
     def save_copy(self, name: str, new_name: str) -> None:
         """Write a mask under another name; the copy joins the open masks, the original stays.
@@ -190,14 +212,23 @@ class CaseSaver(QObject):
                 session.history_changed.emit()
         else:
             name, error = part
-            if is_open and isinstance(error, ConflictError) and name:
+            if is_open and isinstance(error, SidecarConflict):
+                self._is_ok = False
+                self.notes_conflict.emit(str(error))
+            elif is_open and isinstance(error, ConflictError) and name:
                 self._is_ok = False
                 self.conflict.emit(name, str(error))
             else:
                 self._fail(error)
 
-    def _failed(self, error: Exception) -> None:
-        self._fail(error)
+    def _phases_assigned(self, case: Case, sidecar: LoadedSidecar) -> None:
+        if self._ws.session.case is case:
+            self._opener.sidecar = sidecar
+        self._finish()
+
+    def _failed(self, case: Case, error: Exception) -> None:
+        """Take an error that ended the task; those of single files come as parts."""
+        self._part_saved(case, ("", error))
         self._finish()
 
     def _fail(self, error: Exception) -> None:
@@ -255,6 +286,15 @@ def _save(
         else:
             written = replace(sidecar, sidecar=changed, version=version)
             context.send(_SavedNotes(notes, digest, written))
+
+
+def _assign_phases(
+    context: TaskContext,
+    case: Case,
+    phases: Mapping[str, str | None],
+    sidecar: LoadedSidecar | None,
+) -> LoadedSidecar:
+    return set_phase_override(case, phases, sidecar)
 
 
 def _save_one(job: _MaskJob, backups: int, mark: Marker) -> _SavedMask:
