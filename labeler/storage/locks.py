@@ -27,6 +27,7 @@ from labeler.storage.errors import SaveError
 _MAX_BYTES = 4096
 #: Difference between two readings of the time at which one process was started.
 _SAME_START_S = 2.0
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 #: How often the folder of a lock may vanish before that is an error.
 _TRIES = 100
 
@@ -40,7 +41,10 @@ class LockOwner:
     user, host
         Login name and machine.
     pid, started
-        The process and when it was started (POSIX time): numbers of processes are reused.
+        The process and when it was started, in seconds since the machine was: numbers of
+        processes are reused, and clocks are set while programs run.
+    boot
+        Tells two runs of a machine apart, "" where the system does not.
     since
         When the lock was taken, ISO 8601 with time zone.
     token
@@ -53,14 +57,17 @@ class LockOwner:
     started: float
     since: str
     token: str
+    boot: str = ""
 
     @property
     def is_gone(self) -> bool:
         """Whether the process is known to have ended; another machine's never is."""
         if self.host != socket.gethostname():
             return False
+        if self.boot != _boot():
+            return True
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.started) > _SAME_START_S
+            return abs(_started_s(self.pid) - self.started) > _SAME_START_S
         except psutil.NoSuchProcess:
             return True
         except psutil.Error:
@@ -191,10 +198,30 @@ def _this_process() -> LockOwner:
         user=_user_name(),
         host=socket.gethostname(),
         pid=os.getpid(),
-        started=psutil.Process().create_time(),
+        started=_started_s(os.getpid()),
+        boot=_boot(),
         since=now.isoformat(timespec="seconds"),
         token=secrets.token_hex(8),
     )
+
+
+def _started_s(pid: int) -> float:
+    """When a process was started, in seconds since the machine was.
+
+    Raises
+    ------
+    psutil.Error
+        When there is no such process, or nothing is told about it.
+    """
+    return psutil.Process(pid).create_time() - psutil.boot_time()
+
+
+def _boot() -> str:
+    """Name of this run of the machine."""
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _user_name() -> str:
@@ -267,6 +294,7 @@ def _read(path: Path) -> LockOwner | None:
             float(values["started"]),
             str(values["since"]),
             str(values["token"]),
+            str(values.get("boot", "")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from labeler.storage import locks
@@ -91,6 +92,25 @@ def test_number_of_a_process_used_anew_is_no_holder(path):
     change(path, started=1.0)
     assert inspect(path) is None
     CaseLock.acquire(path).release()
+
+
+def test_a_clock_that_is_set_makes_no_lock_stale(path, monkeypatch):
+    """What the system tells about processes and its start moves with the clock."""
+    lock = CaseLock.acquire(path)
+    created, booted = psutil.Process.create_time, psutil.boot_time
+    for jump_s in (-86_400.0, 3.0, 7200.0):
+        with monkeypatch.context() as patch:
+            patch.setattr(psutil.Process, "create_time", lambda p, by=jump_s: created(p) + by)
+            patch.setattr(psutil, "boot_time", lambda by=jump_s: booted() + by)
+            assert inspect(path) == lock.owner
+            with pytest.raises(LockedError):
+                CaseLock.acquire(path)
+
+
+def test_a_machine_that_was_started_anew_holds_no_lock(path):
+    CaseLock.acquire(path)
+    change(path, boot="another run")
+    assert inspect(path) is None
 
 
 def test_other_machines_are_believed(path):
