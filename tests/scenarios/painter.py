@@ -1,6 +1,7 @@
 """A program in a process of its own that paints strokes until somebody kills it.
 
-Prints ``stroke N`` when stroke N is in the journal. Usage: ``painter.py ROOT CASE STROKES``.
+Prints ``stroke N`` when stroke N is in the journal. Usage: ``painter.py ROOT CASE STROKES
+[SAVE_EVERY]``: with the last argument it saves after every so many strokes, and paints meanwhile.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def paint(ws, number: int) -> None:
 
 def main() -> None:
     root, case_id, strokes = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    save_every = int(sys.argv[4]) if len(sys.argv) > 4 else 0
     application = create_application()
     program = Program()
     program.window.show()
@@ -53,6 +55,8 @@ def main() -> None:
         if painted < strokes:
             painted += 1
             paint(ws, painted)
+            if save_every and painted % save_every == 0:
+                program.saver.save()
 
     timer = QTimer()
     timer.timeout.connect(step)

@@ -15,9 +15,10 @@ import pytest
 
 from labeler.core.brushes import DiscBrush
 from labeler.core.geometry import Plane
+from labeler.core.mask import Mask
 from labeler.core.painting import StrokeBuilder
 from labeler.storage.masks import read_mask
-from labeler.storage.unsaved import read_unsaved
+from labeler.storage.unsaved import journal_path, read_earlier, read_unsaved
 from tests.cases_on_disk import labels_ijk, write_case, write_image
 from tests.scenarios import painter
 from tests.slow import saver
@@ -25,7 +26,7 @@ from tests.slow import saver
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-SAVES, STROKES = 200, 50
+SAVES, STROKES, HISTORIES = 200, 50, 20
 
 #: The default of the settings, which the painter's user has.
 BRUSH_MM = 20.0
@@ -96,9 +97,43 @@ def test_every_finished_stroke_is_in_the_journal(tmp_path, qapp):
     assert most > 5, "the kills must come after different numbers of strokes"
 
 
+@pytest.mark.timeout(1800)
+def test_the_history_of_a_killed_window_leads_back_to_the_first_stroke(tmp_path, qapp):
+    """Killed between strokes, in saves and between them: undo takes all of it back, in order."""
+    on_disk = set()
+    for trial in range(HISTORIES):
+        root = tmp_path / str(trial)
+        write_case(root, "LV-1", phases=("PV",))
+        delay_s = random.Random(trial).uniform(0.0, 0.6)
+        kill_after(start(painter.__file__, root, "LV-1", 500, 3), "stroke 1", delay_s)
+        file = read_mask(root / "masks" / "LV-1" / "draft.nii.gz")
+        path = journal_path(root / "masks", "LV-1")
+        recovery = read_earlier(path, {"draft": file.fingerprint.digest})
+        assert recovery.strangers == recovery.forgotten == ()
+        for entry in recovery.entries:
+            for patch in entry.edit.patches:
+                file.mask.apply(patch)
+        strokes = len(recovery.stacks.done)
+        on_disk.add(len(recovery.saved_stacks.done))
+        for left in range(strokes, -1, -1):
+            np.testing.assert_array_equal(file.mask.array, painted(root, left))
+            if left:
+                (patch,) = recovery.stacks.done[left - 1].patches
+                file.mask.apply(patch)
+    assert len(on_disk) > 2, "the kills must come after different saves"
+
+
+def original(root: Path) -> Mask:
+    """The mask as it was written for the test, on the grid of the file that is there."""
+    file = read_mask(root / "masks" / "LV-1" / "draft.nii.gz")
+    order = file.mask.axis_order
+    array = np.ascontiguousarray(order.to_canonical(labels_ijk()))
+    return Mask("draft", array, file.mask.grid, order)
+
+
 def painted(root: Path, strokes: int) -> np.ndarray:
     """What a number of strokes makes of the mask, painted here."""
-    mask = read_mask(root / "masks" / "LV-1" / "draft.nii.gz").mask
+    mask = original(root)
     for number in range(1, strokes + 1):
         brush = DiscBrush(mask.grid, Plane.AXIAL, BRUSH_MM / 2)
         builder = StrokeBuilder(mask, brush, 10 + number % 5)
