@@ -1,7 +1,8 @@
-"""Where shipped weights are, and where a user's models and compiled networks go.
+"""Where what ships with the program is, and where a user's models and compiled networks go.
 
-``resources`` stands beside the packages in a checkout and in an editable install, and inside the
-package ``labeler`` when the program was installed from a wheel (``setup.py`` puts it there).
+``resources`` and ``config`` stand beside the packages in a checkout and in an editable install,
+and inside the package ``labeler`` when the program was installed from a wheel (``setup.py`` puts
+them there).
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ _APP_NAME = "ct-labeler"
 
 def shipped_models_folder() -> Path:
     """Return the folder with one folder per shipped model (it may not exist)."""
-    bundled = _ROOT / "labeler" / "_bundled" / "resources"
-    return (bundled if bundled.is_dir() else _ROOT / "resources") / "models"
+    return _shipped("resources") / "models"
+
+
+def config_folder() -> Path:
+    """Return the folder of default settings."""
+    return _shipped("config")
 
 
 def user_models_folder() -> Path:
@@ -33,3 +38,8 @@ def compiled_networks_folder() -> Path:
     override = os.environ.get("CT_LABELER_CACHE_DIR")
     cache = Path(override) if override else platformdirs.user_cache_path(_APP_NAME, appauthor=False)
     return cache / "networks"
+
+
+def _shipped(name: str) -> Path:
+    bundled = _ROOT / "labeler" / "_bundled" / name
+    return bundled if bundled.is_dir() else _ROOT / name
