@@ -30,6 +30,7 @@ from labeler.storage.inspection import mask_refusal
 from labeler.storage.label_files import load_label_table
 from labeler.storage.locks import LockHolder
 from labeler.storage.masks import MaskFile, read_mask
+from labeler.storage.places import Place
 from labeler.storage.sidecar import LoadedSidecar, case_file_name, load_sidecar
 from labeler.workflows.add_mask import free_name, taken_names
 from labeler.workflows.open_folder import Worklist
@@ -59,6 +60,7 @@ class _Start:
     read_only_reason: str | None
     grids: dict[str, Grid | None]
     stamps: dict[str, _Stamp]
+    place: Place
     labels: LabelTable
     label_problems: tuple[str, ...]
 
@@ -101,6 +103,7 @@ class CaseOpener(QObject):
         self._usual_mask: str | None = None
         self._chosen_mask: str | None = None
         self.sidecar: LoadedSidecar | None = None
+        self.place: Place | None = None  #: of the open case's masks, as it was opened
         self.current_id: str | None = None
         ws.settings.changed.connect(self._settings_changed)
 
@@ -167,6 +170,7 @@ class CaseOpener(QObject):
         left = [*session.volumes.values(), *session.masks.values()]
         self._locks = self._locks[-1:]
         self.sidecar, self._grids, self._stamps = start.sidecar, start.grids, start.stamps
+        self.place = start.place
         case = start.case
         read_only_reason = start.read_only_reason
         self._worklist.update_case(case)
@@ -330,7 +334,8 @@ def _start(
     labels, label_problems = load_label_table(case.mask_root)
     stamps = {phase: _stamp(source) for phase, source in known.phases.items()}
     grids = {phase: _grid(source) for phase, source in known.phases.items()}
-    return _Start(known, sidecar, reason, grids, stamps, labels, tuple(label_problems))
+    place = Place.of(case.mask_root, lock_path)
+    return _Start(known, sidecar, reason, grids, stamps, place, labels, tuple(label_problems))
 
 
 def _grid(source: PhaseSource) -> Grid | None:

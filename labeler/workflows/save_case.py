@@ -20,6 +20,7 @@ from labeler.storage.cases import Case, new_mask_path
 from labeler.storage.errors import ConflictError, SaveError
 from labeler.storage.masks import MaskFile, save_mask
 from labeler.storage.phase_override import set_phase_override
+from labeler.storage.places import Place
 from labeler.storage.sidecar import LoadedSidecar, SidecarConflict, save_sidecar
 from labeler.workflows.keep_journal import JournalKeeper
 from labeler.workflows.open_case import CaseOpener
@@ -37,6 +38,7 @@ class _MaskJob:
     mask: Mask
     file: MaskFile
     path: Path
+    place: Place | None
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class CaseSaver(QObject):
         self, case: Case, wanted: Callable[[MaskEntry], bool], notes: _NotesJob | None
     ) -> None:
         jobs = [
-            _job(case, entry.mask, entry.file)
+            _job(case, entry.mask, entry.file, self._opener.place)
             for entry in self._ws.session.masks.values()
             if entry.file is not None and wanted(entry)
         ]
@@ -145,7 +147,7 @@ class CaseSaver(QObject):
             return
         self.started.emit()
         self._ws.tasks.submit(
-            "io", ("save",), _save, case, jobs, notes, self._opener.sidecar,
+            "io", ("save",), _save, case, jobs, notes, self._opener.sidecar, self._opener.place,
             self._ws.settings.data.editing.backups,
             self._journal.marker(),
             received=partial(self._part_saved, case),
@@ -172,6 +174,7 @@ class CaseSaver(QObject):
             self.started.emit()
             self._ws.tasks.submit(
                 "io", ("save",), _assign_phases, case, phases, self._opener.sidecar,
+                self._opener.place,
                 done=partial(self._phases_assigned, case),
                 failed=partial(self._failed, case),
             )  # fmt: skip
@@ -194,6 +197,7 @@ class CaseSaver(QObject):
 
         self._ws.tasks.submit(
             "io", ("save", "copy"), _save_copy, entry.mask, entry.file, path, new_name,
+            self._opener.place,
             done=done, failed=self._fail,
         )  # fmt: skip
 
@@ -256,9 +260,9 @@ def _is_new(entry: MaskEntry) -> bool:
     return entry.file is not None and entry.file.fingerprint is None
 
 
-def _job(case: Case, mask: Mask, file: MaskFile) -> _MaskJob:
+def _job(case: Case, mask: Mask, file: MaskFile, place: Place | None) -> _MaskJob:
     path = file.path if file.fingerprint is not None else new_mask_path(case, mask.name)
-    return _MaskJob(mask, file, path)
+    return _MaskJob(mask, file, path, place)
 
 
 def _save(
@@ -267,6 +271,7 @@ def _save(
     jobs: list[_MaskJob],
     notes: _NotesJob | None,
     sidecar: LoadedSidecar | None,
+    place: Place | None,
     backups: int,
     mark: Marker,
 ) -> None:
@@ -277,6 +282,8 @@ def _save(
             context.send((job.mask.name, error))
     if notes is not None and sidecar is not None:
         try:
+            if place is not None and sidecar.version is None:
+                place.check()
             changed = sidecar.sidecar.with_annotations(notes.fields)
             digest = changed.annotations().saved_digest
             mark(NOTES, digest or "", notes.revision)
@@ -293,11 +300,16 @@ def _assign_phases(
     case: Case,
     phases: Mapping[str, str | None],
     sidecar: LoadedSidecar | None,
+    place: Place | None,
 ) -> LoadedSidecar:
+    if place is not None:
+        place.check()
     return set_phase_override(case, phases, sidecar)
 
 
 def _save_one(job: _MaskJob, backups: int, mark: Marker) -> _SavedMask:
+    if job.place is not None and job.file.fingerprint is None:
+        job.place.check()
     array, revision = job.mask.snapshot()
     fingerprint = save_mask(
         job.path,
@@ -312,10 +324,15 @@ def _save_one(job: _MaskJob, backups: int, mark: Marker) -> _SavedMask:
 
 
 def _save_copy(
-    context: TaskContext, mask: Mask, file: MaskFile, path: Path, new_name: str
+    context: TaskContext,
+    mask: Mask,
+    file: MaskFile,
+    path: Path,
+    new_name: str,
+    place: Place | None,
 ) -> _SavedMask:
     array, _ = mask.snapshot()
     copied = Mask(new_name, array, mask.grid, mask.axis_order)
-    job = _MaskJob(copied, replace(file, mask=copied, fingerprint=None), path)
+    job = _MaskJob(copied, replace(file, mask=copied, fingerprint=None), path, place)
     saved = _save_one(job, 0, lambda name, digest, revision: None)
     return replace(saved, file=replace(saved.file, mask=copied))
