@@ -12,8 +12,8 @@ from labeler.ui.panel_header import PanelHeader
 from labeler.workflows.step_history import go_to_step, step_names
 from labeler.workflows.workspace import Workspace
 
-#: What the list says of the case before the first step.
-START = "As opened"
+#: What the list says of the case before the first step that is remembered.
+START = "Before these steps"
 
 #: Steps listed at most, the newest: nobody reads thousands.
 MAX_ROWS = 500
@@ -35,6 +35,7 @@ class HistoryPanel(QWidget):
         self.setProperty("panel", True)
         self.setAttribute(Qt.WA_StyledBackground)
         self._ws = ws
+        self._commands = commands
         self._first = 0
         self.header = PanelHeader("History", self)
         close = commands.action("edit.history")
@@ -85,4 +86,15 @@ class HistoryPanel(QWidget):
             colour = style.TEXT if row <= here else style.FAINT
             item.setForeground(QColor(colour))
         self._list.setCurrentRow(here)
-        self.header.set_note(f"{done:,} of {len(names):,}" if names else "")
+        self._show_size(f"{done:,} of {len(names):,}" if names else "")
+
+    def _show_size(self, steps: str) -> None:
+        history = self._ws.session.history
+        used, bound = (formats.measure(n / 2**20) for n in (history.nbytes, history.max_bytes))
+        size = f"{used} of {bound} MB"
+        key = formats.key(self._commands.action("file.settings").shortcut())
+        self.header.set_note(
+            f"{steps}   {size}" if steps else "",
+            f"The steps take {size}; the oldest are forgotten first.\n"
+            f"They are kept when the case is left. Settings ({key}) change both bounds.",
+        )

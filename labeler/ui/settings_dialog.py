@@ -114,6 +114,7 @@ class SettingsDialog(Dialog):
                 ws.views.style_changed.emit(name)
         if "undo_mb" in changed.get("editing", {}):
             ws.session.history.max_bytes = data.editing.undo_mb * 2**20
+            ws.session.history_changed.emit()  # the oldest steps may be gone
         if "brush_mm" in changed.get("editing", {}):
             ws.selection.set_brush_mm(data.editing.brush_mm)
 

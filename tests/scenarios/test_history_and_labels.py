@@ -62,6 +62,23 @@ def test_a_click_in_the_history_goes_to_that_step(opened):
     assert not steps(user).isVisible()
 
 
+def test_the_panel_tells_how_much_memory_the_steps_take(opened):
+    user, history = opened, opened.session.history
+    user.program.ws.selection.set_label(12)
+    user.key(Qt.Key_3)
+    user.key(Qt.Key_H)
+    header = user.program.history.header
+    assert header.note == "", "nothing was done yet"
+    for offset_mm in (0.0, 8.0, 16.0):
+        brush(user, offset_mm)
+    assert header.note == "3 of 3   <0.01 of 512 MB"
+    history.max_bytes = history.done[-1].nbytes + 1
+    user.session.history_changed.emit()
+    assert header.note.startswith("1 of 1   <0.01 of ")
+    assert shown(user)[0] == [START, history.undo_name]
+    assert user.widget("button.edit.undo").isEnabled()
+
+
 def test_pick_label_under_the_cursor(opened):
     user, selection = opened, opened.program.ws.selection
     user.key(Qt.Key_N)
