@@ -186,20 +186,14 @@ class RegionDrop(QObject):
         found = self._found(event)
         if found is None:
             self.leave()
-            # once refused a drag does not come back: only what carries no regions is turned away
-            if event.type() == QEvent.DragEnter and carried_refs(
-                self._ws.session, event.mimeData()
-            ):
-                event.accept()
-            else:
-                event.ignore()
+            self._turn_away(event)
             return
         transfer, target = found
         try:
             check_transfer(self._ws, transfer)
         except EditRefused as refusal:
             self._mark.mark(target.rects, str(refusal), is_possible=False)
-            event.ignore()
+            self._turn_away(event)
             return
         hint = "Ctrl copies" if transfer.move else "without Ctrl it is moved"
         text = f"{transfer_name(self._ws, transfer)}  ({hint})"
@@ -224,6 +218,14 @@ class RegionDrop(QObject):
             transfer_regions(self._ws, found[0], self.said.emit)
         except EditRefused as refusal:
             self.said.emit(str(refusal))
+
+    def _turn_away(self, event: QDropEvent) -> None:
+        """Refuse a drop here; a drag of regions is let in all the same, to go on elsewhere."""
+        is_let_in = event.type() == QEvent.DragEnter
+        if is_let_in and carried_refs(self._ws.session, event.mimeData()):
+            event.accept()
+        else:
+            event.ignore()
 
     def _found(self, event: QDropEvent) -> tuple[Transfer, DropTarget] | None:
         target = self._target_at(event.pos())
