@@ -63,3 +63,42 @@ def liver(
     found = known_anatomies(anatomies)
     click.echo(f"Real anatomies: {', '.join(a.name for a in found) or 'none'}.", err=True)
     LiverTraining(out, chosen, found).run()
+
+
+@train.command()
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of checkpoints, weights and curves.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the training that is in the folder.")
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Settings of the training; config/train_vertebra.toml by default.",
+)
+@click.option(
+    "--anatomies",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder with LIDC-IDRI-0001 and its label map; phantoms alone without.",
+)
+def vertebra(out: Path, resume: bool, settings: Path | None, anatomies: Path | None) -> None:
+    """Train the vertebra model: the centre network, then the level network.
+
+    May be killed at any time; --resume goes on from the last checkpoint.
+    """
+    if not resume and any((out / stage).exists() for stage in ("levels", "centres")):
+        raise click.ClickException(f"there is a training in {out}; go on with it with --resume.")
+    import logging
+
+    from inference.locations import config_folder
+    from inference.training.liver import known_anatomies
+    from inference.training.vertebra import VertebraTraining, read_vertebra_settings
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    chosen = read_vertebra_settings(settings or config_folder() / "train_vertebra.toml")
+    # those of which only the liver is labelled say nothing about vertebrae
+    found = [(a.ct, a.labels) for a in known_anatomies(anatomies) if not a.liver_only]
+    click.echo(f"Real anatomies: {len(found)}.", err=True)
+    VertebraTraining(out, chosen, tuple(found)).run()

@@ -108,7 +108,7 @@ class Spine:
         return result
 
 
-def _cylinder(
+def body_field(
     grid: Grid, vertebra: Vertebra, size_mm: tuple[float, float, float], up_mm: float
 ) -> Field:
     """Return an elliptic cylinder with a waist and a hollow back: a vertebral body or a disc."""
@@ -131,7 +131,7 @@ def _cylinder(
     return Field(box, np.ascontiguousarray(values, dtype=np.float32))
 
 
-def _arch(grid: Grid, vertebra: Vertebra) -> Field:
+def arch_field(grid: Grid, vertebra: Vertebra) -> Field:
     """Return pedicles, laminae, joints and processes as one shape."""
     width, depth, height = vertebra.size_mm
     lumbar = vertebra.name.startswith("L")
@@ -182,11 +182,11 @@ def paint_spine(scene: Scene, spine: Spine, body: Body) -> tuple[list[Vertebra],
     for v in vertebrae:
         width, depth, height = v.size_mm
         disc_up = -(height + v.disc_mm) / 2.0
-        disc = _cylinder(grid, v, (width * 0.98, depth * 0.98, v.disc_mm + 2.0), disc_up)
+        disc = body_field(grid, v, (width * 0.98, depth * 0.98, v.disc_mm + 2.0), disc_up)
         scene.paint(disc, Material.DISC)
         scene.claim(disc)
     for v in vertebrae:
-        bone = union(grid, [_cylinder(grid, v, v.size_mm, 0.0), _arch(grid, v)], 2.0)
+        bone = union(grid, [body_field(grid, v, v.size_mm, 0.0), arch_field(grid, v)], 2.0)
         scene.paint(bone, Material.CORTICAL_BONE)
         scene.paint(bone, Material.TRABECULAR_BONE, offset_mm=_CORTEX_MM)
         scene.claim(bone)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.interpolate import PchipInterpolator
 
 _SMOOTH_MM = 10.0
 _STEP_MM = 1.0
@@ -87,6 +88,27 @@ def find_spine_line(
     if len(seen) < 2:
         return None
     return _resampled(centres[seen[0] : seen[-1] + 1])
+
+
+def line_through(centres_ras: NDArray[np.float64], beyond_mm: float = 20.0) -> SpineLine:
+    """Return the line through known centres, going on straight at both ends.
+
+    Parameters
+    ----------
+    centres_ras : ndarray, shape (n, 3)
+        At least two, from the head down.
+    beyond_mm : float
+        Length of the straight ends.
+    """
+    first, last = centres_ras[0] - centres_ras[1], centres_ras[-1] - centres_ras[-2]
+    ends = [
+        end + beyond_mm * way / np.linalg.norm(way)
+        for end, way in ((centres_ras[0], first), (centres_ras[-1], last))
+    ]
+    corners = np.concatenate([ends[:1], centres_ras, ends[1:]])
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(corners, axis=0), axis=1))])
+    smooth = PchipInterpolator(length, corners, axis=0)
+    return _resampled(smooth(np.arange(0.0, length[-1], _STEP_MM)))
 
 
 def _per_slice(

