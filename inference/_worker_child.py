@@ -129,7 +129,7 @@ class _Engine:
         _check_labels(result, model.card)
         return {
             "result": result,
-            "device": device_title(device),
+            "device": device_title(getattr(model, "device", device)),
             "seconds": time.monotonic() - began_s,
             "peak_rss_mb": _peak_memory_mb(),
             "weights": model.card.weights,

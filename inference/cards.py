@@ -75,17 +75,18 @@ class Manifest:
     files: Mapping[str, str]
     tables: Mapping[str, Any]
 
-    def weights_path(self, suffix: str) -> tuple[Path, str]:
-        """Return the one file of weights with this suffix, and its SHA-256.
+    def weights_path(self, suffixes: tuple[str, ...]) -> tuple[Path, str]:
+        """Return the one file of weights with one of these suffixes, and its SHA-256.
 
         Raises
         ------
         ValueError
             There are several or none.
         """
-        names = [name for name in self.files if name.endswith(suffix)]
+        names = [name for name in self.files if name.endswith(suffixes)]
         if len(names) != 1:
-            raise ValueError(f"{self.path} must name one {suffix} file under [weights]")
+            kinds = " or ".join(suffixes)
+            raise ValueError(f"{self.path} must name one {kinds} file under [weights]")
         return self.folder / names[0], self.files[names[0]]
 
 
