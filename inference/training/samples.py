@@ -108,13 +108,13 @@ class Patients:
     ) -> tuple[PaintedPatient | RealPatient, torch.Tensor]:
         """Return the patient of a sample and its HU in four phases ``[phase, k, j, i]``.
 
-        New phantoms come in at every second sample, so that training can start while most of
+        New phantoms come in at every sixth sample, so that training can start while most of
         them are not made yet.
         """
         if (self._whole or self._partial) and rng.random() < self._settings.real_share:
             patient = self._draw_real(rng)
         else:
-            known = min(self._settings.phantoms, _FIRST_PATIENTS + number // 2)
+            known = min(self._settings.phantoms, _FIRST_PATIENTS + number // 6)
             patient = self._pool.phantom(self._settings.first_seed + int(rng.integers(known)))
         return patient, torch.from_numpy(self._showing.phases(patient, rng))
 
