@@ -58,6 +58,15 @@ class Outline:
         """The outline by few corners that can be dragged: they still give exactly the part."""
         return tuple(with_few_corners(ring) for ring in midpoint_rings(self.rings))
 
+    def holds(self, ras: npt.ArrayLike) -> bool:
+        """Whether a RAS point lies in a voxel of the part."""
+        if not self.at.holds(ras):
+            return False
+        column, row = np.floor(self.at.from_ras(ras) + 0.5).astype(int) - self.part.lo[::-1]
+        rows, columns = self.part.inside.shape
+        is_near = 0 <= row < rows and 0 <= column < columns
+        return is_near and bool(self.part.inside[row, column])
+
     def to_ras(self, rings: Rings) -> Rings:
         """RAS mm of rings on the slice."""
         return tuple(self.at.to_ras(ring) for ring in rings)

@@ -68,15 +68,18 @@ class Constraint:
 
     def writable(self, mask: Mask, box: Box, label: int) -> BoolArray:
         """Voxels of a box of a mask that may become ``label``, bool ``box.shape_kji``."""
+        return self.allows(mask.array[box.slices], mask.grid, box, label)
+
+    def allows(self, before: LabelArray, grid: Grid, box: Box, label: int) -> BoolArray:
+        """The same of labels that were copied from a box of a grid."""
         if label in self.locked:
             return np.zeros(box.shape_kji, np.bool_)
-        before = mask.array[box.slices]
         size = int(np.iinfo(before.dtype).max) + 1
         table = np.full(size, self.only is None)
         table[[value for value in self.only or () if value < size]] = True
         table[[value for value in self.locked if value < size]] = False
         free = np.asarray(table[before])
-        return free if self.hu is None else free & self.hu.allows(mask.grid, box)
+        return free if self.hu is None else free & self.hu.allows(grid, box)
 
     def restricted_to(self, label: int) -> Constraint:
         """The same, but that only ``label`` may be overwritten."""

@@ -42,6 +42,11 @@ class GridSlice:
         inside = 0 <= index < grid.shape_ijk[plane.normal_axis]
         return GridSlice(grid, plane, index) if inside else None
 
+    def holds(self, ras: npt.ArrayLike) -> bool:
+        """Whether a RAS point is nearer to this slice than to its neighbours."""
+        depth = self.grid.to_ijk(ras)[self.plane.normal_axis]
+        return bool(np.floor(depth + 0.5) == self.index)
+
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""

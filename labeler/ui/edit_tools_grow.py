@@ -8,6 +8,7 @@ from PyQt5.QtCore import QPointF, Qt
 from PyQt5.QtGui import QColor, QPainter
 
 from labeler.core.geometry import FloatArray
+from labeler.core.voxel_set import VoxelSet
 from labeler.ui import formats
 from labeler.ui.preview_layer import Offer
 from labeler.ui.style import BRIGHT, scaled
@@ -104,7 +105,9 @@ class GrowTool(Tool):
         growing = RegionGrowing(canvas.ws, canvas.phase, ras)
         low, high = (float(round(value)) for value in growing.suggested_hu)
         self._start = pos, low, high
-        self._show(Growth(growing, low, high, [ras]))
+        growth = Growth(growing, low, high, [ras])
+        self._offer(growth, None)
+        self._show(growth)
 
     def _add_seed(self, growth: Growth, ras: FloatArray) -> None:
         growth.growing.add_seed(ras)
@@ -112,17 +115,26 @@ class GrowTool(Tool):
         self._show(growth)
 
     def _show(self, growth: Growth) -> None:
+        """Have the range tried; what comes of it is shown unless it was given up meanwhile."""
+
+        def shown(voxels: VoxelSet, low_hu: float, high_hu: float) -> None:
+            if self.growth is growth:
+                self._offer(growth, voxels, f", {low_hu:.0f} to {high_hu:.0f} HU")
+
+        growth.growing.preview(growth.low_hu, growth.high_hu, shown)
+
+    def _offer(self, growth: Growth, voxels: VoxelSet | None, range_text: str = "") -> None:
         ws = self.canvas.ws
-        voxels = growth.growing.preview(growth.low_hu, growth.high_hu)
         mask = ws.selection.mask
         if mask is None:
             raise EditRefused("Choose or create a mask first (Ctrl+N)")
-        dx, dy, dz = ws.session.masks[mask].mask.grid.spacing_mm
-        size = formats.measure(voxels.voxels * dx * dy * dz / 1000)
-        text = f"Take {size} ml, {growth.low_hu:.0f} to {growth.high_hu:.0f} HU"
+        text = ""
+        if voxels is not None:
+            volume_ml = voxels.voxels * ws.session.masks[mask].mask.grid.voxel_ml
+            text = f"Take {formats.measure(volume_ml)} ml{range_text}"
         self.canvas.scene.preview.show(
             Offer(
-                mask, ws.selection.label, (voxels,), growth, text,
-                accept=growth.growing.accept, tool=ws.selection.tool,
+                mask, ws.selection.label, () if voxels is None else (voxels,), growth, text,
+                accept=None if voxels is None else growth.growing.accept, tool=ws.selection.tool,
             )
         )  # fmt: skip

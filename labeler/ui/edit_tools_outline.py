@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from PyQt5.QtCore import QPointF, QRectF, Qt
-from PyQt5.QtGui import QColor, QPainter, QPen, QPolygonF
+from PyQt5.QtGui import QColor, QPainter, QPen
 
 from labeler.core.geometry import FloatArray
 from labeler.core.rings import dragged
 from labeler.ui.style import ACCENT, scaled
-from labeler.ui.view_gestures import Canvas
+from labeler.ui.view_gestures import Canvas, polygon, positions
 from labeler.ui.view_tools import MIN_POINTS, Tool, halo_pens
 from labeler.workflows.edit_contours import (
     EditableContour,
@@ -52,7 +52,8 @@ class OutlineTool(Tool):
         super().hover(pos)
         if pos is None or self.is_busy:
             return
-        if self._contour is None or self._nearest(pos) is None:
+        contour = self._contour
+        if contour is None or not (contour.holds(self.canvas.ras_at(pos)) or self._nearest(pos)):
             try:
                 self._take(pos)
             except EditRefused:
@@ -107,24 +108,23 @@ class OutlineTool(Tool):
 
     def paint(self, painter: QPainter) -> None:
         contour = self._contour
-        if contour is None or not self.canvas.shows(self._rings[0][0]):
+        if contour is None or not contour.is_on_slice(self.canvas.ras_at(QPointF(0.0, 0.0))):
             return
         painter.setRenderHint(QPainter.Antialiasing)
         painter.setBrush(Qt.NoBrush)
-        polygons = [QPolygonF([self.canvas.pos_of(p) for p in ring]) for ring in self._rings]
+        polygons = [polygon(positions(self.canvas, ring)) for ring in self._rings]
         colour = QColor(self.canvas.ws.session.labels[contour.outline.label].colour)
         for pen in halo_pens(colour):
             painter.setPen(pen)
-            for polygon in polygons:
-                painter.drawPolygon(polygon)
+            for ring in polygons:
+                painter.drawPolygon(ring)
         near = None if self.hover_pos is None else self._nearest(self.hover_pos)
         half = scaled(6) / 2
         painter.setPen(QPen(QColor(0, 0, 0, 160), 1.0))
-        for ring, polygon in enumerate(polygons):
-            for index in range(polygon.count()):
-                is_near = near == (ring, index, True) or self._held == (ring, index)
+        for number, ring in enumerate(polygons):
+            for index, at in enumerate(ring):
+                is_near = near == (number, index, True) or self._held == (number, index)
                 painter.setBrush(QColor(ACCENT) if is_near else colour)
-                at = polygon.value(index)
                 painter.drawRect(QRectF(at.x() - half, at.y() - half, 2 * half, 2 * half))
 
     @property
@@ -165,7 +165,7 @@ class OutlineTool(Tool):
         place = np.array((pos.x(), pos.y()))
         best: tuple[float, tuple[int, int, bool]] | None = None
         for number, ring in enumerate(self._rings):
-            points = _positions(self.canvas, ring)
+            points = positions(self.canvas, ring)
             away = np.linalg.norm(points - place, axis=1)
             index = int(away.argmin())
             if away[index] <= GRAB_PX and (best is None or away[index] < best[0]):
@@ -173,17 +173,12 @@ class OutlineTool(Tool):
         if best is not None:
             return best[1]
         for number, ring in enumerate(self._rings):
-            points = _positions(self.canvas, ring)
+            points = positions(self.canvas, ring)
             away = _distances_to_sides(points, place)
             index = int(away.argmin())
             if away[index] <= GRAB_PX and (best is None or away[index] < best[0]):
                 best = float(away[index]), (number, index, False)
         return None if best is None else best[1]
-
-
-def _positions(canvas: Canvas, ring: Sequence[FloatArray] | FloatArray) -> FloatArray:
-    """Widget positions ``(n, 2)`` of a ring."""
-    return np.array([(at.x(), at.y()) for at in map(canvas.pos_of, ring)])
 
 
 def _distances_to_sides(points: FloatArray, place: FloatArray) -> FloatArray:

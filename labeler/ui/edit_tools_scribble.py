@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from PyQt5.QtCore import QPointF, Qt
-from PyQt5.QtGui import QColor, QPainter, QPolygonF
+from PyQt5.QtGui import QColor, QPainter
 
 from labeler.core.geometry import FloatArray
 from labeler.core.voxel_set import VoxelSet
 from labeler.ui import formats
 from labeler.ui.preview_layer import Offer
 from labeler.ui.style import BRIGHT
-from labeler.ui.view_gestures import Canvas
+from labeler.ui.view_gestures import Canvas, polygon, positions
 from labeler.ui.view_tools import Tool, halo_pens
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.scribble_region import ScribbledRegion
@@ -88,7 +88,7 @@ class ScribbleTool(Tool):
         for is_inside, points in scribbling.lines:
             if not self.canvas.shows(points[0]):
                 continue
-            line = QPolygonF([self.canvas.pos_of(ras) for ras in points])
+            line = polygon(positions(self.canvas, points))
             for pen in halo_pens(self.colour() if is_inside else QColor(BRIGHT)):
                 pen.setStyle(Qt.SolidLine if is_inside else Qt.DotLine)
                 painter.setPen(pen)

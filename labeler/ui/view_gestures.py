@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 from PyQt5.QtCore import QPointF, QRect, Qt
-from PyQt5.QtGui import QPainter
+from PyQt5.QtGui import QPainter, QPolygonF
 
 from labeler.core.geometry import FloatArray, Plane
+from labeler.core.views import ViewTransform
 from labeler.state.view_state import Window
 from labeler.ui.view_scene import ViewScene
 from labeler.workflows.edit_rules import EditRefused
@@ -38,6 +40,8 @@ class Canvas(Protocol):
     def phase(self) -> str: ...
     @property
     def plane(self) -> Plane: ...
+    @property
+    def transform(self) -> ViewTransform | None: ...
     def ras_at(self, pos: QPointF) -> FloatArray:
         """Point of the shown slice under a widget position, RAS mm."""
 
@@ -58,6 +62,19 @@ class Canvas(Protocol):
 
     def update(self, rect: QRect = ...) -> None:
         """Ask for a repaint of a part, or of everything."""
+
+
+def positions(canvas: Canvas, points_ras: npt.ArrayLike) -> FloatArray:
+    """Widget positions ``(n, 2)`` of RAS points ``(n, 3)``: of many at once."""
+    transform = canvas.transform
+    if transform is None:
+        return np.zeros((len(np.asarray(points_ras)), 2))
+    return transform.ras_to_screen(points_ras)
+
+
+def polygon(positions_px: FloatArray) -> QPolygonF:
+    """Points ``(n, 2)`` as Qt draws them."""
+    return QPolygonF([QPointF(x, y) for x, y in positions_px.tolist()])
 
 
 class Gesture:

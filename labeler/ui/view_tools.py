@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt5.QtCore import QLineF, QPointF, QRect, QRectF, Qt
-from PyQt5.QtGui import QColor, QPainter, QPainterPath, QPen
+from PyQt5.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from labeler.core.geometry import FloatArray
 from labeler.ui.style import BRIGHT, scaled
-from labeler.ui.view_gestures import Canvas, Gesture
+from labeler.ui.view_gestures import Canvas, Gesture, polygon, positions
 from labeler.workflows.edit_contours import replace_with_polygon
 from labeler.workflows.edit_mask import BrushStroke, fill_at, paint_polygon
 from labeler.workflows.edit_rules import EditRefused, drawing_target
@@ -197,29 +197,26 @@ class ContourTool(Tool):
     def paint(self, painter: QPainter) -> None:
         if not self.is_busy or not self.canvas.shows(self._points_ras[0]):
             return
-        points = [self.canvas.pos_of(ras) for ras in self._points_ras]
-        path = QPainterPath(points[0])
-        for point in points[1:]:
-            path.lineTo(point)
-        closing = [points[-1], points[0]]
+        points = polygon(positions(self.canvas, self._points_ras))
+        closing = QPolygonF([points.last(), points.first()])
         if self._press_pos is None and self.hover_pos is not None:
-            way = self.way_to(self.canvas.ras_at(self.hover_pos))
-            closing[1:1] = [self.canvas.pos_of(ras) for ras in way]
+            way = polygon(positions(self.canvas, self.way_to(self.canvas.ras_at(self.hover_pos))))
+            closing = QPolygonF([points.last(), *way, points.first()])
         painter.setRenderHint(QPainter.Antialiasing)
         painter.setBrush(Qt.NoBrush)
         colour = QColor(BRIGHT) if self._erase else self.colour()
         for pen in halo_pens(colour):
             painter.setPen(pen)
-            painter.drawPath(path)
+            painter.drawPolyline(points)
         for pen in halo_pens(colour):
             pen.setStyle(Qt.DashLine)
             painter.setPen(pen)
-            painter.drawPolyline(*closing)
+            painter.drawPolyline(closing)
         painter.setPen(QPen(QColor(0, 0, 0, 160), 1.0))
         painter.setBrush(colour)
         half = scaled(5) / 2
         for index in self._corners:
-            corner = points[index]
+            corner = points.value(index)
             painter.drawRect(QRectF(corner.x() - half, corner.y() - half, 2 * half, 2 * half))
 
     def check_start(self, pos: QPointF) -> None:

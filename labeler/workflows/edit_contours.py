@@ -38,12 +38,26 @@ class EditableContour:
         RAS mm ``(n, 3)`` each, as shown.
     handles_ras
         The same with few corners, which can be dragged: they give exactly the same voxels.
+    offset_mm
+        RAS vector from where the mask lies to where it is shown.
     """
 
     mask: Mask
     outline: Outline
     rings_ras: tuple[FloatArray, ...]
     handles_ras: tuple[FloatArray, ...]
+    offset_mm: FloatArray
+
+    def holds(self, ras: FloatArray) -> bool:
+        """Whether a point, RAS mm as shown, lies in a voxel of the part and on its slice."""
+        return self.outline.holds(ras - self.offset_mm)
+
+    def is_on_slice(self, ras: FloatArray) -> bool:
+        """Whether a point, RAS mm as shown, lies on the slice of the contour.
+
+        Slices of a mask and of the phase that is shown need not be the same.
+        """
+        return self.outline.at.holds(ras - self.offset_mm)
 
 
 def contour_at(ws: Workspace, plane: Plane, ras: npt.ArrayLike) -> EditableContour | None:
@@ -68,7 +82,9 @@ def contour_at(ws: Workspace, plane: Plane, ras: npt.ArrayLike) -> EditableConto
         tuple(points_as_shown(ws, mask, ring) for ring in outline.to_ras(rings))
         for rings in (outline.rings, outline.handles)
     )
-    return EditableContour(mask, outline, rings, handles)
+    return EditableContour(
+        mask, outline, rings, handles, points_as_shown(ws, mask, (0.0, 0.0, 0.0))
+    )
 
 
 def replace_contour(

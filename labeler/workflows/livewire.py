@@ -50,7 +50,7 @@ class Livewire:
         self._tree = WireTree(self._costs, self._on_slice(ras))
 
     def anchor(self, ras: npt.ArrayLike) -> None:
-        """Fix the wire here; ways begin here from now on. Takes some ten milliseconds."""
+        """Fix the wire here; ways begin here from now on."""
         self._tree = WireTree(self._costs, self._on_slice(ras))
 
     def path_to(self, ras: npt.ArrayLike) -> FloatArray:

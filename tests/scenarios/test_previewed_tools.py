@@ -139,12 +139,14 @@ def test_growing_shows_then_takes(opened):
     press(view, at)
     move(view, at + QPointF(0, 30), buttons=Qt.LeftButton)  # narrower than what was suggested
     release(view, at + QPointF(0, 30))
+    settle(user)
     np.testing.assert_array_equal(array_of(user), before)
     accept = user.widget("button.preview.accept")
     narrow = accept.caption
     assert narrow.startswith("Take ")
     assert narrow.endswith(" HU")
     press(view, at)
+    settle(user)
     assert accept.caption != narrow
     release(view, at)
     user.key(Qt.Key_Return)
@@ -163,9 +165,11 @@ def test_growing_takes_what_looks_alike_within_the_limits(opened):
     user.key(Qt.Key_9)
     at = view.pos_of(center)
     drag(view, at, at + QPointF(6, 0))
+    settle(user)
     size = user.widget("button.preview.accept").caption
     press(view, at + QPointF(20, 0), button=Qt.RightButton)
     release(view, at + QPointF(20, 0), button=Qt.RightButton)
+    settle(user)
     assert user.widget("button.preview.accept").caption == size, "a seed in what is taken anyway"
     user.key(Qt.Key_Return)
     after = array_of(user)
@@ -196,6 +200,7 @@ def test_escape_or_another_tool_gives_growing_up(opened):
         user.key(Qt.Key_9)
         press(view, at)
         release(view, at)
+        settle(user)
         assert user.widget("button.preview.accept").isVisible()
         user.key(give_up)
         assert not user.widget("button.preview.accept").isVisible()

@@ -5,6 +5,7 @@ import pytest
 
 from labeler.core.geometry import Plane
 from labeler.core.mask import Mask
+from labeler.core.region_growing import GrowingBox
 from labeler.core.volume import Volume
 from labeler.state.selection import EditLimits
 from labeler.workflows.edit_contours import (
@@ -138,19 +139,28 @@ def test_a_mask_closed_while_it_is_worked_on_is_not_shown(qtbot, ws):
 # --- region growing
 
 
-def test_a_region_grows_live_and_is_one_edit(ws):
+def grown(qtbot, ws, growing, low, high):
+    """What a range gives, as it is shown."""
+    shown = []
+    growing.preview(low, high, lambda *found: shown.append(found))
+    idle(qtbot, ws)
+    assert [found[1:] for found in shown] == [(low, high)]
+    return shown[0][0]
+
+
+def test_a_region_grows_live_and_is_one_edit(qtbot, ws):
     mask = put(ws, np.zeros(GRID.shape_kji))
     growing = RegionGrowing(ws, "PV", IN_LESION)
     low, high = growing.suggested_hu
     assert low < 40 < high < 100
     lesion = sphere(GRID, (15, 0, 0), 10)
-    region = growing.preview(low, high)
+    region = grown(qtbot, ws, growing, low, high)
     found = np.zeros(GRID.shape_kji, bool)
     found[region.box.slices] = region.inside
     assert np.array_equal(found, lesion)
-    assert growing.preview(low, 110).voxels > 5 * region.voxels
+    assert grown(qtbot, ws, growing, low, 110).voxels > 5 * region.voxels
     assert not mask.array.any()
-    growing.preview(low, high)
+    grown(qtbot, ws, growing, low, high)
     growing.accept()
     assert np.array_equal(mask.array == LESION, lesion)
     assert ws.session.history.undo_name == "Grow region HCC"
@@ -160,18 +170,40 @@ def test_a_region_grows_live_and_is_one_edit(ws):
     assert not mask.array.any()
 
 
-def test_more_seeds_and_limits(ws, mask):
+def test_while_one_range_is_tried_only_the_last_of_the_others_waits(qtbot, ws):
+    put(ws, np.zeros(GRID.shape_kji))
+    growing = RegionGrowing(ws, "PV", IN_LESION)
+    low, _ = growing.suggested_hu
+    shown = []
+    for high in range(41, 60):
+        growing.preview(low, high, lambda *found: shown.append(found[2]))
+    idle(qtbot, ws)
+    assert shown == [41, 59]
+    with pytest.raises(EditRefused, match="does not reach"):
+        growing.add_seed(OUTSIDE)
+    growing.add_seed(IN_LIVER)
+    assert grown(qtbot, ws, growing, low, 110).inside.any()
+
+
+def test_growing_says_when_it_failed_and_goes_on(qtbot, ws, monkeypatch):
+    growing = RegionGrowing(ws, "PV", IN_LESION)
+    with monkeypatch.context() as patch:
+        patch.setattr(GrowingBox, "grown", lambda *_: 1 / 0)
+        with qtbot.waitSignal(ws.tasks.failed):
+            growing.preview(0, 60, lambda *_: None)
+    assert grown(qtbot, ws, growing, 0, 60).inside.any()
+
+
+def test_more_seeds_and_limits(qtbot, ws, mask):
     ws.selection.set_limits(EditLimits(inside=LIVER))
     ws.selection.set_label(3)
     growing = RegionGrowing(ws, "PV", IN_LESION, size_mm=60)
-    assert growing.preview(90, 110).is_empty, "the seed is not in the range"
+    assert grown(qtbot, ws, growing, 90, 110).is_empty, "the seed is not in the range"
     growing.add_seed(IN_LIVER)
-    grown = growing.preview(90, 110)
+    found = grown(qtbot, ws, growing, 90, 110)
     growing.accept()
-    assert (mask.array == 3).sum() == grown.voxels > 100
+    assert (mask.array == 3).sum() == found.voxels > 100
     assert (mask.array == LESION).sum() == sphere(GRID, (15, 0, 0), 10).sum()
-    with pytest.raises(EditRefused, match="does not reach"):
-        growing.add_seed(OUTSIDE)
 
 
 def test_what_cannot_grow_is_refused(ws):
@@ -184,11 +216,11 @@ def test_what_cannot_grow_is_refused(ws):
         RegionGrowing(ws, "NC", IN_LESION)
 
 
-def test_a_mask_that_moved_with_its_phase_grows_where_it_is_seen(ws):
+def test_a_mask_that_moved_with_its_phase_grows_where_it_is_seen(qtbot, ws):
     mask = put(ws, np.zeros(GRID.shape_kji))
     shift_phase(ws, "PV", (25.0, 0.0, 0.0))
     growing = RegionGrowing(ws, "PV", IN_LESION + np.array((25.0, 0.0, 0.0)))
-    growing.preview(0, 60)
+    grown(qtbot, ws, growing, 0, 60)
     growing.accept()
     assert np.array_equal(mask.array == LESION, sphere(GRID, (15, 0, 0), 10))
 
@@ -329,8 +361,8 @@ def test_a_contour_of_a_mask_that_was_closed_is_refused(ws, mask):
         replace_contour(ws, contour, [])
 
 
-def test_a_volume_of_any_kind_can_be_grown_in(ws):
+def test_a_volume_of_any_kind_can_be_grown_in(qtbot, ws):
     volume = ws.session.volumes["ART"]
     values = Volume(volume.array.astype(np.float32), volume.grid, volume.axis_order)
     ws.session.add_volume("ART", values)
-    assert not RegionGrowing(ws, "ART", IN_LESION).preview(0, 60).is_empty
+    assert not grown(qtbot, ws, RegionGrowing(ws, "ART", IN_LESION), 0, 60).is_empty
