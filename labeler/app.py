@@ -18,7 +18,7 @@ from PyQt5.QtWidgets import QApplication
 
 from labeler.state.pane_choice import panes_for_case, remembered_panes
 from labeler.state.selection import Selection
-from labeler.state.session import Change, Session
+from labeler.state.session import Session
 from labeler.state.settings import Settings
 from labeler.state.tasks import TaskRunner
 from labeler.state.view_memory import ViewMemory, restored_views
@@ -26,6 +26,7 @@ from labeler.storage.cache import VolumeCache
 from labeler.storage.cases import Case
 from labeler.storage.label_files import load_label_table
 from labeler.storage.locations import bundled_folder, user_config_folder, user_local_folder
+from labeler.storage.proposal_files import ProposalFolder
 from labeler.ui import style
 from labeler.ui.case_list import CaseList
 from labeler.ui.case_switcher import CaseSwitcher
@@ -35,6 +36,8 @@ from labeler.ui.file_actions import FileActions
 from labeler.ui.history_panel import HistoryPanel
 from labeler.ui.main_window import MainWindow, Panel
 from labeler.ui.mask_panel import MaskPanel
+from labeler.ui.model_actions import ModelActions
+from labeler.ui.model_panel import ModelPanel
 from labeler.ui.qt_messages import log_qt_messages
 from labeler.ui.region_actions import RegionActions
 from labeler.ui.region_list import RegionList
@@ -46,13 +49,16 @@ from labeler.ui.tool_panel import ToolPanel
 from labeler.ui.view_actions import bind_view_commands
 from labeler.ui.view_grid import ViewGrid
 from labeler.workflows.adjust_windows import auto_windows
+from labeler.workflows.follow_case import WorklistFollower
 from labeler.workflows.get_ready import GettingReady
 from labeler.workflows.keep_journal import JournalKeeper
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.open_folder import Roots, Worklist
+from labeler.workflows.proposal_shelf import ProposalShelf
 from labeler.workflows.recent_folders import last_roots
 from labeler.workflows.regions import RegionUpdater
 from labeler.workflows.review_case import jump_to_region
+from labeler.workflows.run_model import ModelRunner
 from labeler.workflows.save_case import CaseSaver
 from labeler.workflows.settle_notes import NotesSettler
 from labeler.workflows.workspace import Workspace
@@ -94,6 +100,9 @@ class Program(QObject):
         self.opener = CaseOpener(self.ws, self.worklist, cache, self)
         self.journal = JournalKeeper(self.ws, self)
         self.saver = CaseSaver(self.ws, self.opener, self.journal, self)
+        self.shelf = ProposalShelf(self.ws, ProposalFolder.default(), self)
+        self.models = ModelRunner(self.ws, self.worklist, self.shelf, cache, self)
+        self.follower = WorklistFollower(self.ws.session, self.worklist, self.saver, self)
         self.preparation = GettingReady(self.ws.tasks, self)
         self.updater = RegionUpdater(self.ws.session, self.ws.tasks, self)
         self.commands = Commands(data.keys, self)
@@ -114,6 +123,7 @@ class Program(QObject):
         self.region = RegionPanel(ws, commands)
         self.reports = ReportPanel(ws, commands, self.worklist)
         self.history = HistoryPanel(ws, commands)
+        self.model_panel = ModelPanel(ws, commands, self.models)
         self.status = StatusBar(ws)
         bind_view_commands(ws, commands, self.views)
         left, right = Qt.LeftDockWidgetArea, Qt.RightDockWidgetArea
@@ -128,6 +138,8 @@ class Program(QObject):
                 Panel("masks", "Masks", self.masks, right, 32, self.masks.header),
                 Panel("region", "Region", self.region, right, 24, self.region.header),
                 Panel("reports", DETAILS, self.reports, right, 44, self.reports.header),
+                Panel("models", "Models", self.model_panel, right, 90, self.model_panel.header,
+                      "model.panel"),
                 Panel("history", "History", self.history, right, 30, self.history.header,
                       "edit.history"),
             ),
@@ -143,6 +155,10 @@ class Program(QObject):
         self.acts = RegionActions(
             ws, commands, self.regions, self.opener, self.saver, self.views.preview, self.window
         )
+        self.model_acts = ModelActions(
+            ws, commands, self.models, self.model_panel, self.views.difference, self.cases,
+            self.window,
+        )  # fmt: skip
         self.questions = SaveQuestions(
             ws, self.saver, self.journal, NotesSettler(ws, self.opener, self.saver),
             self.acts, self.status, self.window,
@@ -163,6 +179,11 @@ class Program(QObject):
         self.opener.phase_progress.connect(self.views.show_progress)
         self.preparation.progress.connect(self.views.show_preparing)
         self.preparation.ready.connect(lambda: self.views.show_preparing(None))
+        self.preparation.ready.connect(self.models.refresh)
+        self.opener.loaded.connect(self.shelf.show_here)
+        self.opener.loaded.connect(self.model_acts.look_ahead)
+        self.model_acts.said.connect(status.show_message)
+        self.models.failed.connect(status.show_error)
         ws.tasks.count_changed.connect(self._show_work)
         self.regions.said.connect(status.show_message)
         self.views.refused.connect(status.show_message)
@@ -171,7 +192,7 @@ class Program(QObject):
         self.journal.said.connect(status.show_message)
         self.opener.loaded.connect(self.journal.begin)
         self.saver.started.connect(status.show_saving)
-        self.saver.saved.connect(self._saved)
+        self.saver.saved.connect(lambda moment: status.show_saved())
         self.saver.failed.connect(status.show_save_error)
         ws.tasks.failed.connect(_report_task_failure)
         ws.settings.save_failed.connect(status.show_error)
@@ -181,8 +202,6 @@ class Program(QObject):
         ws.session.case_opened.connect(self._case_opened)
         ws.session.volume_loaded.connect(self._phase_loaded)
         ws.session.mask_loaded.connect(self._mask_loaded)
-        ws.session.regions_changed.connect(self._regions_counted)
-        ws.session.changed.connect(self._status_changed)
 
     def show(self) -> None:
         """Show the window where it was the last time."""
@@ -228,6 +247,7 @@ class Program(QObject):
 
     def close(self) -> None:
         """Stop everything in the background and free the open case."""
+        self.models.close()  # at once: a task that waits for a model would hold the window up
         self.opener.close()
         self.ws.tasks.shutdown()
         if self._remember:
@@ -270,12 +290,6 @@ class Program(QObject):
             # A mask without a file has nothing that its journal could be replayed on.
             QTimer.singleShot(0, self.saver.save_new_masks)
 
-    def _saved(self, _moment: object) -> None:
-        self.status.show_saved()
-        case = self.ws.session.case
-        if case is not None and {mask.name for mask in case.masks} != set(self.ws.session.masks):
-            self.worklist.reread(case.id)
-
     def _show_work(self, count: int) -> None:
         if self.worklist.is_scanning:
             self.status.show_progress("Looking for cases")
@@ -283,20 +297,6 @@ class Program(QObject):
             self.status.show_progress(f"Reading {self.opener.current_id}")
         else:
             self.status.hide_progress()
-
-    def _regions_counted(self, name: str) -> None:
-        case = self.ws.session.case
-        if case is not None:
-            regions = self.ws.session.regions
-            self.worklist.set_region_counts(
-                case.id, {mask: len(index.regions) for mask, index in regions.items()}
-            )
-
-    def _status_changed(self, change: Change) -> None:
-        case = self.ws.session.case
-        if case is not None and any(value.field == "status" for value in change.values):
-            status = self.ws.session.annotations.get("status", "", "todo")
-            self.worklist.set_status(case.id, status)
 
 
 def _is_showing_task(key: object) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from PyQt5.QtCore import QObject, pyqtSignal
@@ -177,6 +178,11 @@ class Proposals(QObject):
     def is_shown(self) -> bool:
         """Whether the views draw it."""
         return self._is_shown
+
+    @property
+    def labels(self) -> Mapping[int, int]:
+        """Label of this program by label of the model, as far as it is known."""
+        return MappingProxyType(self._labels)
 
     def show(self, proposal: Proposal, labels: Mapping[int, int]) -> None:
         """Show a proposal in place of the former one.

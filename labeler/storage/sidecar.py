@@ -107,7 +107,7 @@ class Sidecar(_Kept):
             "tick": dict(self.ticks),
             "axes": dict(self.axes),
             "shift": {phase: list(shift) for phase, shift in self.shifts_mm.items()},
-            "provenance": self._provenance_by_id(),
+            "provenance": {str(e.get("id") or n): e for n, e in enumerate(self.provenance)},
         }
         canonical = json.dumps(fields, sort_keys=True).encode()
         return Annotations(fields, xxhash.xxh3_128_hexdigest(canonical))
@@ -130,14 +130,6 @@ class Sidecar(_Kept):
         content["shifts_mm"] = fields.get("shift", {})
         content["provenance"] = list(fields.get("provenance", {}).values())
         return Sidecar.model_validate(content)
-
-    def _provenance_by_id(self) -> dict[str, dict[str, Any]]:
-        """Entries by their id; those that have none, or another's, by their place."""
-        entries: dict[str, dict[str, Any]] = {}
-        for place, entry in enumerate(self.provenance):
-            key = str(entry.get("id") or f"entry {place}")
-            entries[key if key not in entries else f"{key} {place}"] = dict(entry)
-        return entries
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from labeler.ui.commands import Commands
 from labeler.ui.difference_layer import DifferenceLayer
 from labeler.workflows.background_edit import Refused
 from labeler.workflows.edit_rules import EditRefused
+from labeler.workflows.review_proposal import PROPOSED
 from labeler.workflows.workspace import Workspace
 
 
@@ -49,7 +50,8 @@ def bind_difference(
 
     def blink() -> None:
         alone = layer.blink()
-        said(f"{alone} alone" if alone else "Compare two masks first (Y)")
+        name = "The proposal" if alone == PROPOSED else alone
+        said(f"{name} alone" if name else "Compare two masks first (Y)")
 
     def follow() -> None:
         action.setChecked(layer.pair is not None)

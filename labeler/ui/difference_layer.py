@@ -13,6 +13,7 @@ from labeler.state.session import Change
 from labeler.ui.style import ACCENT, AMBER, GREEN, RED
 from labeler.workflows.background_edit import Refused
 from labeler.workflows.mask_operations import Difference, compare_masks
+from labeler.workflows.review_proposal import PROPOSED, compare_with_proposal
 from labeler.workflows.workspace import Workspace
 
 COLOURS = {ADDED: GREEN, REMOVED: RED, COMMON: ACCENT, OTHER_LABEL: AMBER}
@@ -22,7 +23,7 @@ CONTOUR_PX = 1.5
 
 
 class DifferenceLayer(QObject):
-    """Compares two masks and follows their changes until it is ended.
+    """Compares two masks, or a mask and the proposal, and follows their changes until it is ended.
 
     Signals
     -------
@@ -44,6 +45,8 @@ class DifferenceLayer(QObject):
         ws.session.case_opened.connect(self.end)
         ws.session.mask_removed.connect(self._mask_removed)
         ws.session.changed.connect(self._content_changed)
+        ws.session.proposals.changed.connect(self._proposal_changed)
+        ws.session.proposals.decided.connect(self._proposal_decided)
 
     @property
     def pair(self) -> tuple[str, str] | None:
@@ -58,12 +61,17 @@ class DifferenceLayer(QObject):
     def begin(self, first: str, second: str, refused: Refused) -> None:
         """Compare two masks; what was found is shown as soon as it is there.
 
+        Parameters
+        ----------
+        second
+            Name of a mask, or :data:`~labeler.workflows.review_proposal.PROPOSED`.
+
         Raises
         ------
         EditRefused
             When there are no such masks.
         """
-        compare_masks(self._ws, first, second, self._show, refused)
+        self._compare(first, second, refused)
         self._pair, self._refused, self._alone = (first, second), refused, None
 
     def end(self, *_: object) -> None:
@@ -103,6 +111,20 @@ class DifferenceLayer(QObject):
             self._found, self._revision = found, next(self._numbers)
             self.changed.emit()
 
+    def _compare(self, first: str, second: str, refused: Refused) -> None:
+        if second == PROPOSED:
+            compare_with_proposal(self._ws, first, self._show, refused)
+        else:
+            compare_masks(self._ws, first, second, self._show, refused)
+
+    def _proposal_changed(self) -> None:
+        if self._pair is not None and PROPOSED in self._pair:
+            self.end()
+
+    def _proposal_decided(self) -> None:
+        if self._pair is not None and PROPOSED in self._pair:
+            self._compare(*self._pair, self._refused)
+
     def _mask_removed(self, name: str) -> None:
         if self._pair is not None and name in self._pair:
             self.end()
@@ -114,7 +136,7 @@ class DifferenceLayer(QObject):
         if pair is None or not (is_shifted or any(name in change.boxes for name in pair)):
             return
         if change.origin != "stroke":
-            compare_masks(self._ws, *pair, self._show, self._refused)
+            self._compare(*pair, self._refused)
         elif self._found is not None:
             self._found = None
             self.changed.emit()

@@ -15,7 +15,9 @@ from labeler.ui.commands import Commands
 #: Widths of the docks on a wide and on a narrow screen.
 DOCK_PX, NARROW_DOCK_PX, NARROW_SCREEN_PX = 320, 264, 1500
 
-MENUS = ("File", "Case", "Edit", "View", "Grey scale", "Masks", "Regions", "Tools", "Help")
+MENUS = (
+    "File", "Case", "Edit", "View", "Grey scale", "Masks", "Regions", "Models", "Tools", "Help",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,10 @@ from labeler.state.session import Change
 from labeler.ui.axes_layer import AxesLayer
 from labeler.ui.difference_layer import DifferenceLayer
 from labeler.ui.preview_layer import PreviewLayer
+from labeler.ui.proposal_layer import ProposalLayer
 from labeler.ui.region_slider import SliderMark, region_marks
 from labeler.ui.view_header import PhaseChoice
+from labeler.workflows.review_proposal import PROPOSED
 from labeler.workflows.workspace import Workspace
 
 #: The outline of the selected region: this much wider, and this much of the way to white.
@@ -71,6 +73,9 @@ class ViewScene(QObject):
         #: Two masks compared, in place of the masks.
         self.difference = DifferenceLayer(ws, self)
         self.difference.changed.connect(self._forget_layers)
+        #: What a model proposes, over the masks.
+        self.proposal = ProposalLayer(ws, self)
+        self.proposal.changed.connect(self._forget_layers)
         #: Axes of the selected region.
         self.axes = AxesLayer(ws, self)
         ws.session.case_opened.connect(self._reset)
@@ -158,8 +163,8 @@ class ViewScene(QObject):
         if not views.masks_visible:
             return []
         alone = self.difference.alone
-        if alone is not None and alone in self._ws.session.masks:
-            return [alone]
+        if alone is not None and (alone in self._ws.session.masks or alone == PROPOSED):
+            return [name for name in self._ws.session.masks if name == alone]
         names = [name for name in self._ws.session.masks if views.style(name).visible]
         return sorted(names, key=lambda name: name == active)
 
@@ -178,6 +183,11 @@ class ViewScene(QObject):
                 hidden = self._ws.views.style(name).hidden_labels
                 regions, grid = index.regions.values(), self.mask_grid(name)
                 marks += region_marks(regions, grid, view_grid, plane, session.labels, hidden)
+        proposal = self.proposal.proposal
+        if proposal is not None:
+            grid = self.volume_grid(proposal.phase) or proposal.grid
+            proposed = self.proposal.regions()
+            marks += region_marks(proposed, grid, view_grid, plane, session.labels)
         return sorted(marks, key=lambda mark: mark.lo - mark.hi)
 
     def selected_region(self) -> Region | None:
@@ -203,9 +213,19 @@ class ViewScene(QObject):
                     revision=mask.revision,
                 )
             )
+        proposal = None if difference is not None else self._proposal_layer(pixel_ratio)
         preview = self.preview.layer(self.mask_grid, pixel_ratio)
-        extra = (self._highlight_layer(pixel_ratio), preview)
+        extra = (self._highlight_layer(pixel_ratio), proposal, preview)
         return [*layers, *(layer for layer in extra if layer is not None)]
+
+    def _proposal_layer(self, pixel_ratio: float) -> MaskLayer | None:
+        """What is proposed; hidden with the masks, and while one of two is shown by itself."""
+        proposal, alone = self.proposal.proposal, self.difference.alone
+        grid = self.volume_grid(proposal.phase) if proposal is not None else None
+        is_hidden = not self._ws.views.masks_visible or alone not in (None, PROPOSED)
+        if grid is None or is_hidden:
+            return None
+        return self.proposal.layer(grid, pixel_ratio)
 
     def _shifts(self) -> dict[str, Shift]:
         stored = shifts_mm(self._ws.session)

@@ -9,14 +9,23 @@ from __future__ import annotations
 import datetime
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from inference.contract import Cancelled as ModelCancelled
-from inference.contract import Card, Context, Finding, Image, LabelMap, ParamValue, Request
+from inference.contract import (
+    Card,
+    Context,
+    Finding,
+    Image,
+    LabelMap,
+    Parameter,
+    ParamValue,
+    Request,
+)
 from inference.worker import RunResult
 from labeler.core.distance import Check, never_stop
 from labeler.core.geometry import Grid
@@ -31,6 +40,16 @@ from labeler.storage.cases import Case, inspect
 from labeler.storage.images import read_volume
 from labeler.storage.proposal_files import PackedProposal, case_key, pack, stamp_of, unpack
 from labeler.storage.sidecar import load_sidecar
+
+__all__ = [
+    "AnsweredBefore",
+    "Job",
+    "Parameter",
+    "Predictor",
+    "RunRefused",
+    "build_proposal",
+    "run_job",
+]
 
 #: Shift of a phase that nobody has shifted.
 NO_SHIFT: Shift = (0.0, 0.0, 0.0)
@@ -126,17 +145,10 @@ def run_job(
         if job.is_ahead and any(entry.get("model") == job.card.id for entry in notes.provenance):
             raise AnsweredBefore
     stamps = {phase: stamp_of(case.phases[phase]) for phase in job.card.usable(case.phases)}
-    placed: dict[str, Volume] = {}
-    for phase in stamps:
-        context.check()
-        volume = job.volumes.get(phase)
-        if volume is None:
-            source = case.phases[phase]
-            volume = read_volume(source.series or source.path, _Quiet(context), cache)
-        placed[phase] = volume
+    volumes = _volumes(context, job, case, stamps, cache)
     images = {
         phase: Image(volume.array, volume.grid.shifted(shifts.get(phase, NO_SHIFT)).affine)
-        for phase, volume in placed.items()
+        for phase, volume in volumes.items()
     }
     try:
         answer = predictor.run(job.card.id, Request(images, job.params), _Caller(context))
@@ -149,7 +161,7 @@ def run_job(
     document = {
         "id": secrets.token_hex(8),
         "phase": phase,
-        "affine": placed[phase].grid.affine.tolist(),
+        "affine": volumes[phase].grid.affine.tolist(),
         "stamps": stamps,
         "run": asdict(_facts(job, answer, tuple(images))),
         "names": {str(value): name for value, name in job.card.labels.items()},
@@ -161,6 +173,20 @@ def run_job(
         "measures": _plain(answer.result.measures or {}),
     }
     return PackedProposal(case_key(case), pack(document, mask.array))
+
+
+def _volumes(
+    context: TaskContext, job: Job, case: Case, phases: Iterable[str], cache: VolumeCache | None
+) -> dict[str, Volume]:
+    """Phases that the job has in memory, and the others from their files."""
+    volumes: dict[str, Volume] = {}
+    for phase in phases:
+        context.check()
+        volume, source = job.volumes.get(phase), case.phases[phase]
+        if volume is None:
+            volume = read_volume(source.series or source.path, _Quiet(context), cache)
+        volumes[phase] = volume
+    return volumes
 
 
 def build_proposal(

@@ -1,0 +1,196 @@
+"""The proposal in the panel: how much to trust it, its regions, and what to do with them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+from PyQt5.QtCore import Qt
+from PyQt5.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from labeler.core.regions import Region
+from labeler.core.volume import PHASES
+from labeler.state.proposals import Opinion, Proposal
+from labeler.ui import formats, style
+from labeler.ui.cards import problem_card
+from labeler.ui.commands import Commands
+from labeler.ui.flow_layout import FlowLayout
+from labeler.ui.model_choice import DEMONSTRATION, wrapped_label
+from labeler.ui.model_progress import duration
+from labeler.ui.proposal_list import ProposalList
+from labeler.workflows.review_proposal import go_to_proposed
+from labeler.workflows.workspace import Workspace
+
+#: Buttons below the list, in this order.
+BUTTONS = (
+    "proposal.accept",
+    "proposal.accept_label",
+    "proposal.accept_all",
+    "proposal.reject",
+    "proposal.reject_all",
+    "proposal.show",
+    "proposal.compare",
+    "mask.from_proposal",
+    "proposal.labels",
+)
+
+#: Opinions of a stage that are written out: the largest.
+MAX_OPINIONS = 3
+
+
+class ProposalView(QWidget):
+    """Follows ``session.proposals``; hidden while there is none."""
+
+    def __init__(self, ws: Workspace, commands: Commands, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("proposalView")
+        self.setAccessibleName("Proposal")
+        self._ws = ws
+        self._proposals = ws.session.proposals
+        self._title = wrapped_label(self, "proposalTitle", "Which model proposes this")
+        self._warning = wrapped_label(self, "proposalWarning", "What it may be used for")
+        self._warning.setProperty("look", True)
+        self._doubts = QWidget(self)
+        self._doubts_layout = QVBoxLayout(self._doubts)
+        self._doubts_layout.setContentsMargins(0, 0, 0, 0)
+        self._summary = wrapped_label(self, "proposalSummary", "What the model says of the case")
+        self._unknown = wrapped_label(self, "proposalUnknown", "Labels that nobody knows yet")
+        self._unknown.setProperty("look", True)
+        self.rows = ProposalList(ws.session, self)
+        self._detail = wrapped_label(self, "proposalDetail", "The selected region")
+        self._buttons = [self._button(commands, command) for command in BUTTONS]
+        self._lay_out()
+        self.rows.chosen.connect(lambda number: go_to_proposed(ws, number))
+        self._proposals.changed.connect(self._show)
+        self._proposals.decided.connect(self._show_decisions)
+        self._proposals.selected.connect(self._show_detail)
+        self._show()
+
+    def _button(self, commands: Commands, command: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setDefaultAction(commands.action(command))
+        button.setObjectName(f"button.{command}")
+        button.setToolButtonStyle(Qt.ToolButtonTextBesideIcon)
+        button.setFont(style.text_font(style.SMALL_PX + 1))
+        button.setFocusPolicy(Qt.TabFocus)
+        return button
+
+    def _lay_out(self) -> None:
+        buttons = QWidget(self)
+        flow = FlowLayout(buttons, style.scaled(2))
+        for button in self._buttons:
+            flow.addWidget(button)
+        policy = QSizePolicy(QSizePolicy.Preferred, QSizePolicy.Minimum)
+        policy.setHeightForWidth(True)
+        buttons.setSizePolicy(policy)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, style.scaled(4), 0, 0)
+        layout.setSpacing(style.scaled(4))
+        for widget in (
+            self._title, self._warning, self._doubts, self._summary, self._unknown,
+        ):  # fmt: skip
+            layout.addWidget(widget)
+        layout.addWidget(self.rows, 1)
+        layout.addWidget(self._detail)
+        layout.addWidget(buttons)
+
+    def _show(self) -> None:
+        proposal = self._proposals.current
+        self.setVisible(proposal is not None)
+        if proposal is None:
+            return
+        run = proposal.run
+        facts = (proposal.phase, run.device, duration(run.seconds), run.time[11:16])
+        title = html.escape(f"{run.title} {run.version}")
+        self._title.setText(f"<b>{title}</b> \u00b7 {html.escape(' · '.join(filter(None, facts)))}")
+        self._title.setToolTip(_provenance(proposal))
+        self._warning.setText(DEMONSTRATION)
+        self._warning.setVisible(run.is_demonstration)
+        self._show_doubts(proposal)
+        lines = [html.escape(proposal.report)] if proposal.report else []
+        lines += [_measures(proposal.measures)] if proposal.measures else []
+        self._summary.setText("<br>".join(lines))
+        self._summary.setVisible(bool(lines))
+        self._show_decisions()
+        self._show_detail(self._proposals.number)
+
+    def _show_doubts(self, proposal: Proposal) -> None:
+        while self._doubts_layout.count():
+            card = self._doubts_layout.takeAt(0).widget()
+            card.hide()
+            card.deleteLater()
+        for sentence in proposal.warnings:
+            self._doubts_layout.addWidget(problem_card(sentence, self._doubts))
+        self._doubts.setVisible(bool(proposal.warnings))
+
+    def _show_decisions(self) -> None:
+        unknown = self._proposals.unknown_labels()
+        self._unknown.setVisible(bool(unknown))
+        names = html.escape(", ".join(unknown.values()))
+        self._unknown.setText(f"Say which label {names} is before you accept it (Labels \u2026).")
+
+    def _show_detail(self, number: int | None) -> None:
+        proposal = self._proposals.current
+        self._detail.setVisible(proposal is not None and number is not None)
+        if proposal is not None and number is not None:
+            name = self._proposals.look_of(number, self._ws.session.labels).name
+            region = proposal.regions[number]
+            lines = [_figures(name, region)]
+            opinion = proposal.opinions.get(number)
+            if opinion is not None:
+                lines += _opinion_lines(opinion)
+            self._detail.setText("<br>".join(lines))
+
+
+def _provenance(proposal: Proposal) -> str:
+    run = proposal.run
+    params = ", ".join(f"{name} = {value}" for name, value in run.params.items())
+    lines = [
+        f"{run.model} {run.version}, {run.licence}",
+        f"Phases {', '.join(run.phases)}; {params}"
+        if params
+        else f"Phases {', '.join(run.phases)}",
+        f"Weights {run.weights[:16] or 'none'}",
+        run.intended_use,
+    ]
+    return "\n".join(filter(None, lines))
+
+
+def _figures(name: str, region: Region) -> str:
+    size = f"{formats.measure(region.volume_ml)} ml, {formats.measure(region.diameter_mm)} mm"
+    phases = [phase for phase in (*PHASES, *region.hu) if phase in region.hu]
+    means = [
+        f"{phase} {formats.whole(statistics.mean)}"
+        for phase in dict.fromkeys(phases)
+        if (statistics := region.hu[phase]) is not None
+    ]
+    curve = f"<br>{html.escape(' · '.join(means))} HU" if means else ""
+    return f"<b>{html.escape(name)}</b> {size}{curve}"
+
+
+def _opinion_lines(opinion: Opinion) -> list[str]:
+    """What each stage says, what was measured, and the doubts."""
+    lines = []
+    for stage, shares in opinion.opinions.items():
+        largest = sorted(shares.items(), key=lambda share: -share[1])[:MAX_OPINIONS]
+        words = ", ".join(f"{name} {100 * share:.0f} %" for name, share in largest)
+        lines.append(html.escape(f"{stage}: {words}"))
+    if opinion.measures:
+        lines.append(_measures(opinion.measures))
+    lines += [
+        f'<span style="color:{style.AMBER}">{html.escape(flag)}</span>' for flag in opinion.flags
+    ]
+    return lines
+
+
+def _measures(measures: Mapping[str, Any]) -> str:
+    return html.escape(" \u00b7 ".join(f"{name} {_value(v)}" for name, v in measures.items()))
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return formats.UNKNOWN if value is None else str(value)

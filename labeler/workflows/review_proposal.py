@@ -1,0 +1,330 @@
+"""What the user makes of a proposal: takes regions into a mask, puts them away, looks at them.
+
+Each act of taking is one edit, in which the mask's own grid, locked labels and the limits of
+drawing are kept, and which notes where the regions came from.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from labeler.core.distance import Check
+from labeler.core.edits import Edit, ValueChange
+from labeler.core.geometry import Grid
+from labeler.core.mask import LabelArray, Mask, Patch
+from labeler.core.mask_operations import difference
+from labeler.core.painting import Constraint
+from labeler.core.proposals import Taken, take_regions
+from labeler.state.placement import placed_mask_grid, placed_volume_grid
+from labeler.state.proposals import PROVENANCE, Proposal
+from labeler.storage.masks import new_mask as empty_mask_file
+from labeler.workflows.add_mask import checked_name
+from labeler.workflows.background_edit import (
+    Draft,
+    Refused,
+    draft_in_background,
+    find_in_background,
+)
+from labeler.workflows.edit_rules import (
+    EditRefused,
+    ink_of,
+    label_name,
+    refuse_locked,
+    refuse_read_only,
+)
+from labeler.workflows.mask_operations import Difference
+from labeler.workflows.mask_places import grid_on_mask, points_on_mask
+from labeler.workflows.review_case import box_center_ras, fitting_zoom, user_name
+from labeler.workflows.workspace import Workspace
+
+#: Name of the proposal among masks that are compared; no file of a mask can be called so.
+PROPOSED = "/proposal"
+
+
+def accept_regions(ws: Workspace, numbers: Iterable[int], said: Refused) -> None:
+    """Draw regions of the proposal into the active mask; one edit, worked out in the background.
+
+    Parameters
+    ----------
+    numbers
+        Regions that are wanted; those decided on already are passed over.
+    said
+        Gets a sentence when less than that is done.
+
+    Raises
+    ------
+    EditRefused
+        When there is no proposal, nothing open in it, no mask to draw on, or nobody knows which
+        label a region is to get.
+    """
+    refuse_read_only(ws)
+    proposal, wanted = _wanted(ws, numbers)
+    entry = ws.session.masks.get(ws.selection.mask or "")
+    if entry is None:
+        raise EditRefused("Choose the mask that takes the regions, or make a new one of them")
+    mask = entry.mask
+    if not (ws.views.masks_visible and ws.views.style(mask.name).visible):
+        raise EditRefused(f"Mask {mask.name} is hidden: show it before you add to it")
+    labels = _labels(ws, wanted)
+    if len(set(labels.values())) == 1:
+        refuse_locked(ws, mask.name, next(iter(labels.values())))
+    constraints = {label: ink_of(ws, mask, label=label).constraint for label in {*labels.values()}}
+    _take(ws, proposal, mask, labels, constraints, said)
+
+
+def accept_into_new_mask(ws: Workspace, name: str, said: Refused) -> None:
+    """Make a mask on the proposal's grid of everything that is open in it.
+
+    The mask is there at once and filled by one edit. What the user draws stays in the limits of
+    drawing, but these are about a mask that has something in it: a new one takes all.
+
+    Raises
+    ------
+    EditRefused
+        As :func:`accept_regions`; also when the name cannot be used.
+    """
+    refuse_read_only(ws)
+    proposal, wanted = _wanted(ws, ws.session.proposals.open_numbers())
+    labels = _labels(ws, wanted)
+    volume = ws.session.volumes[proposal.phase]
+    file = empty_mask_file(checked_name(ws, name), volume.grid, volume.axis_order, volume)
+    ws.session.add_mask(file.mask, file)
+    ws.selection.set_mask(file.mask.name)
+    _take(ws, proposal, file.mask, labels, {}, said)
+
+
+def reject_regions(ws: Workspace, numbers: Iterable[int]) -> int:
+    """Put open regions away; returns how many. No mask changes.
+
+    Raises
+    ------
+    EditRefused
+        When there is no proposal, or nothing open in it.
+    """
+    _, wanted = _wanted(ws, numbers)
+    ws.session.proposals.reject(wanted)
+    return len(wanted)
+
+
+def numbers_of_label(ws: Workspace, number: int) -> list[int]:
+    """Open regions that the model gave the same label as a region."""
+    proposals = ws.session.proposals
+    if proposals.current is None:
+        return []
+    regions = proposals.current.regions
+    label = regions[number].label
+    return [n for n in proposals.open_numbers() if regions[n].label == label]
+
+
+def go_to_proposed(ws: Workspace, number: int) -> None:
+    """Select a region of the proposal and bring every view to where it is largest."""
+    proposals = ws.session.proposals
+    if proposals.current is None:
+        return
+    region = proposals.current.regions[number]
+    grid = placed_proposal_grid(ws, proposals.current)
+    proposals.select(number)
+    proposals.set_shown(True)
+    ws.views.set_frame(
+        crosshair_ras=grid.to_ras(region.anchor_kji[::-1]),
+        center_ras=box_center_ras(region, grid),
+        mm_per_px=fitting_zoom(region, grid, ws),
+    )
+
+
+def placed_proposal_grid(ws: Workspace, proposal: Proposal) -> Grid:
+    """Where a proposal is shown: it moves with its phase."""
+    return placed_volume_grid(ws.session, proposal.phase) or proposal.grid
+
+
+def choose_labels(ws: Workspace, labels: Mapping[str, int]) -> None:
+    """Say which labels the model's names mean, now and in later runs of the model.
+
+    Parameters
+    ----------
+    labels
+        Label by the model's name.
+    """
+    proposals = ws.session.proposals
+    proposal = proposals.current
+    if proposal is None:
+        return
+    kept = ws.settings.data.models.labels
+    of_model = {**kept.get(proposal.run.model, {}), **labels}
+    ws.settings.update("models", labels={**kept, proposal.run.model: of_model})
+    values = {region.label for region in proposal.regions.values()}
+    names = {value: proposals.model_name(value) for value in values}
+    chosen = {value: labels[name] for value, name in names.items() if name in labels}
+    proposals.set_labels({**proposals.labels, **chosen})
+
+
+def compare_with_proposal(
+    ws: Workspace, name: str, shown: Callable[[Difference], None], refused: Refused
+) -> None:
+    """Work out in the background where a mask differs from what is proposed and not rejected.
+
+    Parameters
+    ----------
+    name
+        Name of the mask.
+    shown
+        Gets the result in the main thread.
+
+    Raises
+    ------
+    EditRefused
+        When there is no such mask, or no proposal.
+    """
+    entry, proposals = ws.session.masks.get(name), ws.session.proposals
+    proposal = proposals.current
+    if entry is None:
+        raise EditRefused("Choose a mask to compare the proposal with")
+    if proposal is None:
+        raise EditRefused("There is no proposal to compare with: run a model first")
+    mask = entry.mask
+    table = np.zeros(len(proposal.regions) + 1, np.uint16)
+    for number, decision in proposals.decisions().items():
+        if decision != "rejected":
+            table[number] = proposals.look_of(number, ws.session.labels).value
+    grid = grid_on_mask(ws, mask, placed_proposal_grid(ws, proposal))
+
+    def find(copy: Mask, check: Check) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        labels: LabelArray = table[proposal.numbers]
+        check()
+        other = Mask(PROPOSED, labels, grid, copy.axis_order)
+        return difference(copy, other, check=check)
+
+    def found(classes: np.ndarray[Any, np.dtype[np.uint8]], revision: int) -> None:
+        where = placed_mask_grid(ws.session, name)
+        shown(Difference(name, PROPOSED, where, classes, (revision, 0)))
+
+    find_in_background(ws, "compare", mask, find, found, refused)
+
+
+def _wanted(ws: Workspace, numbers: Iterable[int]) -> tuple[Proposal, list[int]]:
+    proposal = ws.session.proposals.current
+    if proposal is None:
+        raise EditRefused("There is no proposal: run a model first (Ctrl+R)")
+    asked, is_open = list(numbers), set(ws.session.proposals.open_numbers())
+    wanted = [number for number in asked if number in is_open]
+    if not wanted:
+        one = "This region is" if len(asked) == 1 else "All regions of the proposal are"
+        raise EditRefused(f"{one} decided on already")
+    return proposal, wanted
+
+
+def _labels(ws: Workspace, numbers: Sequence[int]) -> dict[int, int]:
+    """The label that each region gets; those that nobody knows are left out."""
+    proposals = ws.session.proposals
+    found = {number: proposals.label_of(number) for number in numbers}
+    known = {number: label for number, label in found.items() if label is not None}
+    if not known:
+        name = proposals.look_of(numbers[0], ws.session.labels).name
+        raise EditRefused(f"Say first which label {name} is (Labels… in the model panel)")
+    return known
+
+
+def _take(
+    ws: Workspace,
+    proposal: Proposal,
+    mask: Mask,
+    labels: Mapping[int, int],
+    constraints: Mapping[int, Constraint],
+    said: Refused,
+) -> None:
+    """Write regions into a mask, and note where they came from."""
+    grid = grid_on_mask(ws, mask, placed_proposal_grid(ws, proposal))
+    boxes = {number: proposal.regions[number].box for number in labels}
+    results: list[Taken] = []
+
+    def work(copies: Sequence[Mask], check: Check) -> list[Patch | None]:
+        results[:] = take_regions(
+            proposal.numbers, grid, boxes, labels, copies[0], constraints, check
+        )
+        return [result.patch for result in results]
+
+    def done(draft: Draft) -> None:
+        notes = [
+            ValueChange(PROVENANCE, note["id"], None, note)
+            for note in (
+                _note(ws, proposal, mask, result.number, labels[result.number])
+                for result in results
+                if result.is_taken
+            )
+        ]
+        try:
+            if draft.patches:
+                draft.commit(ws, notes)
+            elif notes:  # the mask has them already
+                ws.session.apply(Edit(draft.name, tuple(notes)))
+            else:
+                raise EditRefused(f"{draft.name}: nothing was taken")
+        except EditRefused as refusal:
+            said(f"{refusal}{_why(ws, results, labels)}")
+            return
+        if len(notes) < len(results) or any(result.n_kept_out for result in results):
+            said(f"{len(notes)} of {len(results)} taken{_why(ws, results, labels)}")
+
+    name = _act_name(ws, proposal, labels)
+    draft_in_background(ws, "accept", name, [mask], work, done, said)
+
+
+def _act_name(ws: Workspace, proposal: Proposal, labels: Mapping[int, int]) -> str:
+    """``Accept HCC``, ``Accept 3 HCC`` or ``Accept 12 regions``, with the name of the model."""
+    kinds = set(labels.values())
+    what = f"{len(labels)} regions"
+    if len(kinds) == 1:
+        name = label_name(ws.session, next(iter(kinds)))
+        what = name if len(labels) == 1 else f"{len(labels)} {name}"
+    return f"Accept {what} of {proposal.run.title}"
+
+
+def _why(ws: Workspace, results: Iterable[Taken], labels: Mapping[int, int]) -> str:
+    """Say what locks, limits and the edge of the mask have kept out."""
+    outside = sum(1 for result in results if not result.n_inside)
+    kept = Counter(labels[result.number] for result in results if result.n_kept_out)
+    reasons = []
+    if kept:
+        names = ", ".join(label_name(ws.session, label) for label in sorted(kept))
+        reasons.append(f"locks or limits keep out {names}")
+    if outside:
+        reasons.append(f"{outside} outside of the mask")
+    return f": {'; '.join(reasons)}" if reasons else ""
+
+
+def _note(ws: Workspace, proposal: Proposal, mask: Mask, number: int, label: int) -> dict[str, Any]:
+    """The entry of the case's notes about an accepted region (``docs/formats.md``)."""
+    region, run = proposal.regions[number], proposal.run
+    shown_ras = placed_proposal_grid(ws, proposal).to_ras(region.anchor_kji[::-1])
+    point = points_on_mask(ws, mask, shown_ras)
+    opinion = proposal.opinions.get(number)
+    note: dict[str, Any] = {
+        "id": f"{proposal.id}-{number}",
+        "proposal": proposal.id,
+        "region": number,
+        "mask": mask.name,
+        "label": label,
+        "anchor_ras": [round(float(value), 2) for value in point],
+        "accepted": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "by": ws.settings.data.person.name or user_name(),
+        "model": run.model,
+        "version": run.version,
+        "weights": run.weights,
+        "params": dict(run.params),
+        "device": run.device,
+        "phases": list(run.phases),
+        "run": run.time,
+        "model_label": proposal.names.get(region.label, str(region.label)),
+        "volume_ml": round(region.volume_ml, 4),
+    }
+    if opinion is not None:
+        note["confidence"] = round(opinion.confidence, 4)
+        note["opinions"] = {stage: dict(shares) for stage, shares in opinion.opinions.items()}
+        note["measures"] = dict(opinion.measures)
+        note["flags"] = list(opinion.flags)
+    return note
