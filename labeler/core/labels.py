@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,7 @@ def spare_rgb(values: npt.ArrayLike) -> npt.NDArray[np.uint32]:
     return np.where(value <= len(_SPARE_RGB), first, computed)
 
 
+@lru_cache(maxsize=4096)
 def spare_colour(value: int) -> str:
     """Colour ``#rrggbb`` of a label value without an entry (see :func:`spare_rgb`)."""
     return f"#{int(spare_rgb(value)):06x}"
