@@ -10,10 +10,16 @@ from pathlib import Path
 
 import click
 
+from inference.cli_run import CommandFailed, batch, models, run
+
 
 @click.group()
 def cli() -> None:
     """Models and synthetic patients for CT Labeler."""
+
+
+for command in (models, run, batch):
+    cli.add_command(command)
 
 
 @cli.command()
@@ -64,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = cli.main(arguments, prog_name="ct-infer", standalone_mode=False)
     except click.ClickException as error:
         click.echo(f"ct-infer: {error.format_message()}", err=True)
-        return 2
+        return 1 if isinstance(error, CommandFailed) else 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("ct-infer: stopped.", err=True)
         return 1

@@ -1,0 +1,305 @@
+"""A model on one case from disk, and on all cases of a folder with several workers."""
+
+from __future__ import annotations
+
+import csv
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from inference.contract import Cancelled, Card, Context, ParamValue, Request
+from inference.phases import phase_of
+from inference.progress import Span
+from inference.results import write_results
+from inference.volumes import NIFTI_SUFFIXES, Input, find_inputs, read_source, with_phases
+from inference.worker import Worker, WorkerError
+
+_READ = 0.05  # share of reading in the progress of a case
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case of a batch.
+
+    Parameters
+    ----------
+    name : str
+    inputs : tuple of Input
+    problem : str
+        Why it cannot be read; empty when it can.
+    """
+
+    name: str
+    inputs: tuple[Input, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of a case: a row of ``batch.csv``.
+
+    Parameters
+    ----------
+    case : str
+    state : str
+        ``done``, ``there`` (it was before) or ``failed``.
+    problem : str
+        Why it failed.
+    seconds : float or None
+    mask : str or None
+    warnings : str
+        Joined by semicolons.
+    """
+
+    case: str
+    state: str
+    problem: str = ""
+    seconds: float | None = None
+    mask: str | None = None
+    warnings: str = ""
+
+
+def run_case(
+    worker: Worker,
+    card: Card,
+    inputs: Sequence[Input],
+    params: Mapping[str, ParamValue],
+    out: Path,
+    context: Context,
+    *,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Read a case, run a model on it and write the results.
+
+    Parameters
+    ----------
+    worker : Worker
+    card : Card
+        Of the model.
+    inputs : sequence of Input
+    params : mapping of str to value
+    out : Path
+        Folder for the results, see :func:`inference.results.write_results`.
+    context : Context
+    overwrite : bool
+        Replace results that are there; somebody may have worked on them.
+
+    Returns
+    -------
+    dict
+        The document of ``run --json``.
+
+    Raises
+    ------
+    ValueError
+        Images that cannot be read or are not what the model needs, or results that are there.
+    WorkerError, Cancelled
+    """
+    if has_results(out, card) and not overwrite:
+        raise ValueError(f"{out} has results of {card.id}; name another folder or --overwrite")
+    by_phase, warnings = with_phases(inputs, card)
+    refusal = card.refusal(by_phase) if card.family != "external" or card.needs else None
+    if refusal:
+        raise ValueError(refusal)
+    context.report(0.0, "Reading the images")
+    sources = {phase: read_source(each.path) for phase, each in by_phase.items()}
+    request = Request({phase: source.image for phase, source in sources.items()}, params)
+    ran = worker.run(card.id, request, Span(context, _READ, 1.0))
+    document = write_results(out, card.id, ran, sources, warnings)
+    context.report(1.0, "Done")
+    return document
+
+
+def has_results(out: Path, card: Card) -> bool:
+    """Whether a folder has results of a model."""
+    return (out / f"{card.id}.json").exists() or (out / f"{card.id}.nii.gz").exists()
+
+
+def find_cases(images: Path) -> list[Case]:
+    """Return the cases of a folder.
+
+    Each folder in it is a case; without folders, files are: those that differ only by the word
+    for the phase belong together.
+
+    Raises
+    ------
+    ValueError
+        There are none.
+    """
+    folders = sorted(p for p in images.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if folders:
+        return [_case(folder.name, [str(folder)]) for folder in folders]
+    groups: dict[str, list[str]] = {}
+    for path in sorted(images.iterdir()):
+        if path.name.endswith(NIFTI_SUFFIXES):
+            stem = path.name.removesuffix(".gz").removesuffix(".nii")
+            name, _, last = stem.rpartition("_")
+            groups.setdefault(name if name and phase_of(last) else stem, []).append(str(path))
+    if not groups:
+        raise ValueError(f"{images} holds no cases: neither folders nor NIfTI files")
+    return [_case(name, files) for name, files in groups.items()]
+
+
+def _case(name: str, arguments: list[str]) -> Case:
+    try:
+        return Case(name, tuple(find_inputs(arguments)))
+    except (ValueError, OSError) as error:
+        return Case(name, (), str(error))
+
+
+def run_batch(
+    card: Card,
+    cases: Sequence[Case],
+    params: Mapping[str, ParamValue],
+    out: Path,
+    context: Context,
+    *,
+    workers: int = 1,
+    folders: Sequence[Path] = (),
+    device: str = "auto",
+    overwrite: bool = False,
+) -> list[Row]:
+    """Run a model on many cases; a case that fails is a row, not an exception.
+
+    Parameters
+    ----------
+    card : Card
+    cases : sequence of Case
+    params : mapping of str to value
+    out : Path
+        Gets a folder for each case, and ``batch.csv``, written after every case.
+    context : Context
+        Its ``check`` cancels all.
+    workers : int
+        Processes, each with the model in memory.
+    folders, device
+        As for :class:`inference.worker.Worker`.
+    overwrite : bool
+        Do cases again whose results are there.
+
+    Returns
+    -------
+    list of Row
+        In the order of `cases`.
+
+    Raises
+    ------
+    Cancelled
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    progress = _Shared(context, len(cases))
+    rows: dict[int, Row] = {}
+    pool = [Worker(folders=folders, device=device) for _ in range(min(workers, len(cases)))]
+    free = list(pool)
+
+    def work(index: int) -> None:
+        progress.check()
+        with progress.lock:
+            worker = free.pop()
+        try:
+            row = _row(worker, card, cases[index], params, out, progress.of(index), overwrite)
+        finally:
+            with progress.lock:
+                free.append(worker)
+        with progress.lock:
+            rows[index] = row
+            _write_table(out / "batch.csv", [rows[n] for n in sorted(rows)])
+        progress.of(index).report(1.0, f"{cases[index].name}: {row.state}")
+
+    try:
+        with ThreadPoolExecutor(max_workers=len(pool)) as threads:
+            jobs = [threads.submit(work, index) for index in range(len(cases))]
+            try:
+                for job in jobs:
+                    job.result()
+            except BaseException:
+                progress.cancel()
+                raise
+    finally:
+        for worker in pool:
+            worker.close()
+    return [rows[n] for n in sorted(rows)]
+
+
+def _row(
+    worker: Worker,
+    card: Card,
+    case: Case,
+    params: Mapping[str, ParamValue],
+    out: Path,
+    context: Context,
+    overwrite: bool,
+) -> Row:
+    folder = out / case.name
+    if case.problem:
+        return Row(case.name, "failed", case.problem)
+    if has_results(folder, card) and not overwrite:
+        return Row(case.name, "there", mask=str(folder / f"{card.id}.nii.gz"))
+    try:
+        document = run_case(worker, card, case.inputs, params, folder, context, overwrite=True)
+    except (ValueError, OSError, WorkerError) as error:
+        return Row(case.name, "failed", str(error))
+    warnings = "; ".join(document["warnings"])
+    return Row(case.name, "done", "", document["seconds"], document["mask"], warnings)
+
+
+class _Shared:
+    """The progress of cases that run side by side, reported as one."""
+
+    def __init__(self, context: Context, cases: int) -> None:
+        self.lock = threading.Lock()
+        self._context = context
+        self._fractions = [0.0] * cases
+        self._cancelled = False
+
+    def of(self, index: int) -> Context:
+        """Return the context of a case."""
+        return _Part(self, index)
+
+    def cancel(self) -> None:
+        """Stop every case at its next check."""
+        self._cancelled = True
+
+    def check(self) -> None:
+        if self._cancelled:
+            raise Cancelled
+        with self.lock:
+            self._context.check()
+
+    def report(self, index: int, fraction: float, text: str) -> None:
+        with self.lock:
+            self._fractions[index] = max(self._fractions[index], fraction)
+            self._context.report(sum(self._fractions) / len(self._fractions), text)
+
+
+@dataclass(frozen=True)
+class _Part:
+    shared: _Shared
+    index: int
+
+    def report(self, fraction: float, text: str) -> None:
+        self.shared.report(self.index, fraction, text)
+
+    def check(self) -> None:
+        self.shared.check()
+
+
+def _write_table(path: Path, rows: Sequence[Row]) -> None:
+    """Write ``batch.csv``; what a spreadsheet would take for a formula gets an apostrophe."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8-sig", newline="") as file:
+        table = csv.writer(file)
+        table.writerow([field.name for field in fields(Row)])
+        for row in rows:
+            table.writerow([_cell(value) for value in vars(row).values()])
+    os.replace(part, path)
+
+
+def _cell(value: str | float | None) -> str | float:
+    if isinstance(value, str) and value.startswith(tuple("=+-@")):
+        return f"'{value}"
+    return "" if value is None else value
