@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,6 +111,11 @@ class Patch:
     def nbytes(self) -> int:
         return len(self.payload) + 120
 
+    @property
+    def voxels(self) -> int:
+        """Size of the box."""
+        return math.prod(self.box.shape_kji)
+
     def difference(self) -> LabelArray:
         """The XOR difference, shape ``box.shape_kji``.
 
@@ -145,8 +152,27 @@ class Patch:
         return Patch(mask, Box(lo, hi), difference.dtype.name, payload)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The content of a mask after some patches, worked out in another thread.
+
+    A patch of 80 million voxels takes a tenth of a second, putting its result in place nothing.
+
+    Attributes
+    ----------
+    array
+        ``[k, j, i]``; belongs to the mask once it is adopted.
+    base_revision, revision
+        Revision of the mask that the patches were applied to, and the one they lead to.
+    """
+
+    array: LabelArray
+    base_revision: int
+    revision: int
+
+
 class Mask:
-    """A named label map over a grid; changed by :meth:`apply` and nothing else.
+    """A named label map over a grid; changed by patches and nothing else.
 
     Parameters
     ----------
@@ -204,6 +230,41 @@ class Mask:
             copied, revision = self._array.copy(), self._revision
             if before % 2 == 0 and self._writes == before:
                 return copied, revision
+
+    def prepare(
+        self, patches: Iterable[Patch], snapshot: tuple[LabelArray, int] | None = None
+    ) -> Prepared:
+        """Work out what patches lead to, for :meth:`adopt`; may be called from any thread.
+
+        Parameters
+        ----------
+        snapshot
+            From :meth:`snapshot`, and not to be used any more; by default of the present content.
+
+        Raises
+        ------
+        ValueError
+            See :meth:`apply`.
+        """
+        array, revision = self.snapshot() if snapshot is None else snapshot
+        scratch = Mask(self.name, array, self.grid, self.axis_order)
+        for patch in patches:
+            scratch.apply(patch)
+        return Prepared(scratch._array, revision, revision ^ scratch._revision)
+
+    def adopt(self, prepared: Prepared) -> None:
+        """Put prepared content in place.
+
+        Raises
+        ------
+        ValueError
+            When the mask has changed since; it stays as it is.
+        """
+        if prepared.base_revision != self._revision:
+            raise ValueError("the mask has changed since its new content was prepared")
+        self._writes += 1
+        self._array, self._revision = prepared.array, prepared.revision
+        self._writes += 1
 
     def mark_saved(self, revision: int) -> None:
         """Note that the content named ``revision`` is on disk."""

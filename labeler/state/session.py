@@ -16,7 +16,7 @@ from PyQt5.QtCore import QObject, pyqtSignal
 from labeler.core.annotations import Annotations
 from labeler.core.edits import Edit, History, Stacks, ValueChange
 from labeler.core.labels import LabelTable
-from labeler.core.mask import Box, Mask, Patch
+from labeler.core.mask import Box, Mask, Patch, Prepared
 from labeler.core.regions import Region, RegionIndex
 from labeler.core.volume import Volume
 from labeler.state.proposals import Proposals
@@ -44,6 +44,11 @@ class Change:
     boxes: Mapping[str, Box] = field(default_factory=dict)
     values: tuple[ValueChange, ...] = ()
     origin: str = "edit"
+
+
+#: Prepared content of masks, by name.
+Ready = Mapping[str, Prepared]
+NOT_READY: Ready = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,12 @@ class Session(QObject):
         self.annotations = Annotations()
         self.history = History(undo_bytes)
         self.read_only_reason: str | None = None
+        #: Whether a stroke has begun that is no edit yet.
+        self.is_drawing = False
+        #: What is being done to the masks, in words, while it takes longer than a moment.
+        self.busy_with: str | None = None
+        #: How many steps of the history are to be done in the end, while one goes there.
+        self.wanted_step: int | None = None
         self._volumes: dict[str, Volume] = {}
         self._masks: dict[str, MaskEntry] = {}
         self._regions: dict[str, RegionIndex] = {}
@@ -142,6 +153,8 @@ class Session(QObject):
         self._regions.clear()
         self._problems.clear()
         self.history.clear()
+        self.busy_with = self.wanted_step = None
+        self.is_drawing = False
         self.read_only_reason = read_only_reason
         self.case = case
         self.annotations = annotations or Annotations()
@@ -207,26 +220,40 @@ class Session(QObject):
         self.changed.emit(Change(edit, boxes, origin="edit"))
         self.history_changed.emit()
 
-    def apply(self, edit: Edit, origin: str = "edit") -> None:
-        """Carry an edit out and record it."""
-        self._run(edit, undo=False, origin=origin)
+    def apply(self, edit: Edit, ready: Ready = NOT_READY) -> None:
+        """Carry an edit out and record it.
+
+        Parameters
+        ----------
+        ready
+            What the masks will be by the edit's patches, where that was prepared; so in
+            :meth:`undo` and :meth:`redo`.
+
+        Raises
+        ------
+        ValueError
+            When a mask is not what was prepared for; nothing is changed then.
+        """
+        self._run(edit, undo=False, origin="edit", ready=ready)
         self.history.push(edit)
         self.history_changed.emit()
 
-    def undo(self) -> Edit | None:
+    def undo(self, ready: Ready = NOT_READY) -> Edit | None:
         """Take the newest edit back."""
+        if not self.history.done:
+            return None
+        self._run(self.history.done[-1], undo=True, origin="undo", ready=ready)
         edit = self.history.pop_undo()
-        if edit is not None:
-            self._run(edit, undo=True, origin="undo")
-            self.history_changed.emit()
+        self.history_changed.emit()
         return edit
 
-    def redo(self) -> Edit | None:
+    def redo(self, ready: Ready = NOT_READY) -> Edit | None:
         """Bring the last undone edit back."""
+        if not self.history.undone:
+            return None
+        self._run(self.history.undone[-1], undo=False, origin="redo", ready=ready)
         edit = self.history.pop_redo()
-        if edit is not None:
-            self._run(edit, undo=False, origin="redo")
-            self.history_changed.emit()
+        self.history_changed.emit()
         return edit
 
     def replay(self, edit: Edit, *, undo: bool) -> None:
@@ -241,12 +268,19 @@ class Session(QObject):
         self.history.restore(earlier)
         self.history_changed.emit()
 
-    def _run(self, edit: Edit, *, undo: bool, origin: str) -> None:
+    def _run(self, edit: Edit, *, undo: bool, origin: str, ready: Ready = NOT_READY) -> None:
+        stale = [n for n, r in ready.items() if r.base_revision != self._masks[n].mask.revision]
+        if stale:
+            raise ValueError(f"{stale[0]} has changed since its new content was prepared")
         boxes: dict[str, Box] = {}
         values: list[ValueChange] = []
+        for name, prepared in ready.items():
+            self._masks[name].mask.adopt(prepared)
         for step in reversed(edit.steps) if undo else edit.steps:
             if isinstance(step, Patch):
-                box = self._masks[step.mask].mask.apply(step)
+                box = step.box
+                if step.mask not in ready:
+                    box = self._masks[step.mask].mask.apply(step)
                 boxes[step.mask] = boxes[step.mask].union(box) if step.mask in boxes else box
             else:
                 self.annotations.apply(step, undo=undo)

@@ -13,6 +13,7 @@ from labeler.state.session import Session
 from labeler.state.tasks import TaskContext
 from labeler.storage.masks import MaskFile
 from labeler.storage.masks import new_mask as empty_mask_file
+from labeler.workflows.carry_out import carry_out
 from labeler.workflows.edit_rules import EditRefused, refuse_read_only
 from labeler.workflows.workspace import Workspace
 
@@ -110,4 +111,4 @@ def _content(context: TaskContext, mask: Mask, new_name: str) -> Patch | None:
 def _fill_copy(ws: Workspace, file: MaskFile, name: str, patch: Patch | None) -> None:
     entry = ws.session.masks.get(file.mask.name)
     if patch is not None and entry is not None and entry.mask is file.mask:
-        ws.session.apply(Edit(name, (patch,)))
+        carry_out(ws, Edit(name, (patch,)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -14,11 +15,16 @@ from labeler.core.effects import Effect, effect_of
 from labeler.core.mask import LabelArray, Mask, Patch
 from labeler.core.painting import PaintingError
 from labeler.core.regions import RegionIndex
+from labeler.state.session import Ready
 from labeler.state.tasks import TaskContext
+from labeler.workflows.carry_out import carry_out, is_large
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.workspace import Workspace
 
 T = TypeVar("T")
+
+#: Voxels that an edit is worked out for within a few milliseconds.
+AT_ONCE_VOXELS = 400_000
 
 #: Takes a sentence for the user: why something that was begun has not been done.
 Refused = Callable[[str], None]
@@ -71,6 +77,7 @@ class Draft:
     patches: tuple[Patch, ...]
     effect: Effect | None = None
     _bases: tuple[_Base, ...] = ()
+    _ready: Ready = field(default_factory=dict)
 
     def has_lost_its_mask(self, ws: Workspace) -> bool:
         """Whether a mask it is for was closed: nobody waits for it then."""
@@ -92,14 +99,13 @@ class Draft:
         """
         if not self.patches:
             raise EditRefused(f"{self.name}: nothing would change")
-        for base in self._bases:
-            if not base.is_unchanged:
-                raise EditRefused(
-                    f"{self.name}: {base.mask.name} was changed there meanwhile, "
-                    "so nothing was done"
-                )
         if not self.has_lost_its_mask(ws):
-            ws.session.apply(Edit(self.name, (*self.patches, *values)))
+            edit = Edit(self.name, (*self.patches, *values))
+            carry_out(ws, edit, self._ready, self._changed)
+
+    def _changed(self) -> list[str]:
+        """Names of masks that changed where they are going to be changed; for any thread."""
+        return [base.mask.name for base in self._bases if not base.is_unchanged]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,16 +144,46 @@ def edit_in_background(
     refused
         Called in the main thread when nothing is done.
     """
-
-    def done(draft: Draft) -> None:
-        try:
-            draft.commit(ws)
-        except EditRefused as refusal:
-            refused(str(refusal))
-
     draft_in_background(
-        ws, act, name, [mask], lambda copies, check: work(copies[0], check), done, refused
-    )
+        ws, act, name, [mask], lambda copies, check: work(copies[0], check),
+        partial(_commit, ws, refused), refused,
+    )  # fmt: skip
+
+
+def edit_now_or_later(
+    ws: Workspace, act: str, name: str, masks: Sequence[Mask], work: WorkOnMasks, voxels: int
+) -> None:
+    """Work an edit out and do it: at once when it is small, else in the background.
+
+    Parameters
+    ----------
+    act, name, masks
+        As for :func:`draft_in_background`.
+    work
+        As there; must leave the masks as they are.
+    voxels
+        How many it looks at.
+
+    Raises
+    ------
+    EditRefused
+        When nothing would change. A refusal that comes later is told as a problem of the session.
+    """
+    if voxels > AT_ONCE_VOXELS:
+        refused = partial(ws.session.problem_found.emit, "app")
+        draft_in_background(ws, act, name, masks, work, partial(_commit, ws, refused), refused)
+        return
+    patches = tuple(patch for patch in work(masks, lambda: None) if patch is not None)
+    if not patches:
+        raise EditRefused(f"{name}: nothing would change")
+    carry_out(ws, Edit(name, patches))
+
+
+def _commit(ws: Workspace, refused: Refused, draft: Draft) -> None:
+    try:
+        draft.commit(ws)
+    except EditRefused as refusal:
+        refused(str(refusal))
 
 
 def draft_in_background(
@@ -292,4 +328,10 @@ def _draft(
     effect = None
     if look is not None:
         effect = effect_of(snapshots[0][0], patches, *look)
-    return Draft(name, patches, effect, bases)
+    ready = {}
+    if is_large(patches):
+        for mask, snapshot in zip(masks, snapshots, strict=True):
+            own = [patch for patch in patches if patch.mask == mask.name]
+            if own:
+                ready[mask.name] = mask.prepare(own, snapshot)
+    return Draft(name, patches, effect, bases, ready)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
-from labeler.core.edits import Edit
-from labeler.core.mask import Mask
+from labeler.core.distance import Check
+from labeler.core.mask import Mask, Patch
 from labeler.core.painting import write
 from labeler.core.voxel_set import VoxelSet
+from labeler.workflows.background_edit import edit_now_or_later
 from labeler.workflows.edit_rules import EditRefused, Ink, refuse_locked, refuse_read_only
 from labeler.workflows.workspace import Workspace
 
@@ -39,12 +40,12 @@ def draw_voxels(
     if entry is None or entry.mask is not mask:
         raise EditRefused(f"{mask.name} is no longer there")
     refuse_locked(ws, mask.name, ink.label)
-    patches = [
-        write(mask, voxels.box, voxels.inside, ink.label, ink.constraint)
-        for voxels in shown
-        if voxels is not None
-    ]
-    steps = tuple(patch for patch in patches if patch is not None)
-    if not steps:
-        raise EditRefused(f"{name}: nothing would change")
-    ws.session.apply(Edit(name, steps))
+    sets = [voxels for voxels in shown if voxels is not None]
+
+    def work(masks: Sequence[Mask], check: Check) -> Iterator[Patch | None]:
+        for voxels in sets:
+            check()
+            yield write(masks[0], voxels.box, voxels.inside, ink.label, ink.constraint)
+
+    size = sum(voxels.inside.size for voxels in sets)
+    edit_now_or_later(ws, "draw", name, [mask], work, size)

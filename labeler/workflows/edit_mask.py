@@ -13,6 +13,7 @@ import numpy.typing as npt
 from labeler.core.brushes import BallBrush, Brush, DiscBrush, SmartBrush
 from labeler.core.edits import Edit
 from labeler.core.geometry import FloatArray, Plane
+from labeler.core.mask import Patch
 from labeler.core.painting import PaintingError, StrokeBuilder, fill_area
 from labeler.core.painting import paint_polygon as polygon_patch
 from labeler.workflows.add_mask import copy_mask, new_mask
@@ -23,6 +24,7 @@ from labeler.workflows.edit_rules import (
     label_name,
 )
 from labeler.workflows.mask_places import points_on_mask, values_on_mask
+from labeler.workflows.step_history import redo, undo
 from labeler.workflows.workspace import Workspace
 
 __all__ = [
@@ -134,32 +136,31 @@ class BrushStroke:
             return
         patch = self._builder.move_to(points_on_mask(self._ws, self._mask, ras))
         if patch is not None:
+            self._ws.session.is_drawing = True
             self._ws.session.apply_live(patch)
 
     def finish(self) -> None:
         """Make the stroke one edit."""
-        patch = self._builder.finish()
-        if patch is not None and not self._is_orphan:
+        patch = self._end()
+        if patch is not None:
             self._ws.session.commit_live(Edit(self._name, (patch,)))
 
     def cancel(self) -> None:
         """Take everything painted since the first point back."""
-        patch = self._builder.finish()
-        if patch is not None and not self._is_orphan:
+        patch = self._end()
+        if patch is not None:
             self._ws.session.apply_live(patch)
+
+    def _end(self) -> Patch | None:
+        """What was painted; ``None`` when that is nothing, or the mask was closed."""
+        patch = self._builder.finish()
+        if self._is_orphan:
+            return None
+        self._ws.session.is_drawing = False
+        return patch
 
     @property
     def _is_orphan(self) -> bool:
         """Whether the mask was closed under the brush."""
         entry = self._ws.session.masks.get(self._mask.name)
         return entry is None or entry.mask is not self._mask
-
-
-def undo(ws: Workspace) -> Edit | None:
-    """Take the newest edit back; returns it."""
-    return ws.session.undo()
-
-
-def redo(ws: Workspace) -> Edit | None:
-    """Bring the last undone edit back; returns it."""
-    return ws.session.redo()

@@ -21,12 +21,16 @@ def refuse_read_only(ws: Workspace) -> None:
     Raises
     ------
     EditRefused
-        When no case is open or it can only be looked at.
+        When no case is open or it can only be looked at, or a change is under way.
     """
     if ws.session.case is None:
         raise EditRefused("Open a case first (Ctrl+O)")
     if ws.session.read_only_reason:
         raise EditRefused(ws.session.read_only_reason)
+    if ws.session.busy_with is not None:
+        raise EditRefused(f"{ws.session.busy_with} is still being done")
+    if ws.session.is_drawing:
+        raise EditRefused("Finish the stroke first")
 
 
 def drawing_target(ws: Workspace) -> Mask:

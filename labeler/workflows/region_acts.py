@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Iterator, Sequence
 
-from labeler.core.edits import Edit
+from labeler.core.distance import Check
 from labeler.core.mask import Mask, Patch
 from labeler.core.region_edits import RegionVoxels
 from labeler.core.region_edits import relabel_region as relabel_patch
-from labeler.core.regions import Region
+from labeler.core.regions import Region, RegionIndex
 from labeler.state.selection import RegionRef
 from labeler.state.session import Session
+from labeler.workflows.background_edit import edit_now_or_later
 from labeler.workflows.edit_rules import (
     EditRefused,
     label_name,
@@ -30,10 +32,7 @@ def delete_region(ws: Workspace, *refs: RegionRef) -> None:
         When a region is gone or its label locked, or the case is read-only.
     """
 
-    def deleted(mask: Mask, voxels: RegionVoxels) -> Patch | None:
-        return relabel_patch(mask, voxels, 0, lock_of(ws, mask.name))
-
-    _apply(ws, f"Delete {region_names(ws.session, refs, 'region ')}", refs, deleted)
+    _relabel(ws, f"Delete {region_names(ws.session, refs, 'region ')}", refs, 0)
 
 
 def relabel_region(ws: Workspace, label: int, *refs: RegionRef) -> None:
@@ -44,13 +43,10 @@ def relabel_region(ws: Workspace, label: int, *refs: RegionRef) -> None:
     EditRefused
         When a region is gone or one of the labels is locked, or the case is read-only.
     """
-
-    def relabelled(mask: Mask, voxels: RegionVoxels) -> Patch | None:
-        refuse_locked(ws, mask.name, label)
-        return relabel_patch(mask, voxels, label, lock_of(ws, mask.name))
-
+    for name in dict.fromkeys(ref.mask for ref in refs):
+        refuse_locked(ws, name, label)
     new = label_name(ws.session, label)
-    _apply(ws, f"Relabel {region_names(ws.session, refs)} as {new}", refs, relabelled)
+    _relabel(ws, f"Relabel {region_names(ws.session, refs)} as {new}", refs, label)
 
 
 def region_to_change(
@@ -81,8 +77,13 @@ def region_voxels(ws: Workspace, ref: RegionRef) -> tuple[Mask, RegionVoxels]:
         See :func:`region_to_change`.
     """
     mask, region = region_to_change(ws, ref)
-    box, crop = ws.session.regions[ref.mask].component_crop(ref.region_id)
-    return mask, RegionVoxels(box, crop, region.label)
+    return mask, voxels_of(ws.session.regions[ref.mask], region)
+
+
+def voxels_of(index: RegionIndex, region: Region) -> RegionVoxels:
+    """Voxels of a region as it was when they were counted; for any thread."""
+    box, crop = index.component_crop(region.id)
+    return RegionVoxels(box, crop, region.label)
 
 
 def region_names(session: Session, refs: Sequence[RegionRef], what: str = "") -> str:
@@ -95,15 +96,19 @@ def region_names(session: Session, refs: Sequence[RegionRef], what: str = "") ->
     return f"{len(refs)} {name} regions" if name else f"{len(refs)} regions"
 
 
-def _apply(
-    ws: Workspace,
-    name: str,
-    refs: Sequence[RegionRef],
-    act: Callable[[Mask, RegionVoxels], Patch | None],
-) -> None:
+def _relabel(ws: Workspace, name: str, refs: Sequence[RegionRef], label: int) -> None:
     """Change regions in one step; they share no voxel, so the order does not matter."""
-    patches = [act(*region_voxels(ws, ref)) for ref in refs]
-    steps = tuple(patch for patch in patches if patch is not None)
-    if not steps:
-        raise EditRefused(f"{name}: nothing would change")
-    ws.session.apply(Edit(name, steps))
+    regions = [region_to_change(ws, ref) for ref in refs]
+    masks = list({mask.name: mask for mask, _ in regions}.values())
+    locks = {mask.name: lock_of(ws, mask.name) for mask in masks}
+    indexes = {mask.name: ws.session.regions[mask.name] for mask in masks}
+
+    def work(masks: Sequence[Mask], check: Check) -> Iterator[Patch | None]:
+        by_name = {mask.name: mask for mask in masks}
+        for _, region in regions:
+            check()
+            voxels = voxels_of(indexes[region.mask], region)
+            yield relabel_patch(by_name[region.mask], voxels, label, locks[region.mask])
+
+    size = sum(math.prod(region.box.shape_kji) for _, region in regions)
+    edit_now_or_later(ws, "relabel", name, masks, work, size)

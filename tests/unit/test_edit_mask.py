@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from labeler.core.edits import NO_STACKS
 from labeler.core.geometry import Plane
 from labeler.core.mask import Mask
 from labeler.workflows.edit_mask import (
@@ -73,7 +74,8 @@ def test_a_contour_is_one_named_edit_on_one_slice(ws, mask):
     assert [change.origin for change in changes] == ["edit"]
     undo(ws)
     assert np.array_equal(mask.array, before)
-    assert redo(ws).name == "Draw contour HCC"
+    assert ws.session.history.redo_name == "Draw contour HCC"
+    redo(ws)
     assert (mask.array != before).sum() == len(changed)
 
 
@@ -298,14 +300,16 @@ def test_a_copied_mask_is_filled_by_one_edit(ws, mask, qtbot):
     assert np.array_equal(copied.array, original.array)
     assert copied.is_dirty, "nothing of it is on disk"
     assert ws.selection.mask == "mine 2"
-    assert undo(ws).name == "Copy mask mine to mine 2"
+    assert ws.session.history.undo_name == "Copy mask mine to mine 2"
+    undo(ws)
     assert not copied.array.any()
     assert original.array.any()
 
 
 def test_undo_without_anything_to_undo(ws):
-    assert undo(ws) is None
-    assert redo(ws) is None
+    undo(ws)
+    redo(ws)
+    assert ws.session.history.stacks == NO_STACKS
 
 
 def test_a_shift_is_one_edit_and_zero_takes_it_away(ws):
