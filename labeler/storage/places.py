@@ -24,19 +24,19 @@ class Place:
         The folder.
     witness
         A file that this program keeps there: a drive that was taken out and is back may have
-        another number.
-    device
-        Number of the drive; ``None`` when there was no folder.
+        other numbers.
+    identity
+        Numbers of the drive and of the folder on it; ``None`` when there was no folder.
     """
 
     folder: Path
     witness: Path
-    device: int | None
+    identity: tuple[int, int] | None
 
     @staticmethod
     def of(folder: Path, witness: Path) -> Place:
-        """Note on which drive a folder is."""
-        return Place(folder, witness, _device_of(folder))
+        """Note which folder it is."""
+        return Place(folder, witness, _identity_of(folder))
 
     def check(self) -> None:
         """Find the folder where it was.
@@ -46,15 +46,21 @@ class Place:
         SaveError
             When it is gone, or its drive is.
         """
-        device = _device_of(self.folder)
-        if self.device is None or device == self.device or os.path.exists(self.witness):
+        identity = _identity_of(self.folder)
+        if self.identity in (None, identity) or os.path.exists(self.witness):
             return
-        what = "The folder" if device is None else "The drive of"
-        raise SaveError(f"{what} {display_name(self.folder)} is gone; nothing was saved there.")
+        name = display_name(self.folder)
+        if identity is None:
+            raise SaveError(f"The folder {name} is gone; nothing was saved there.")
+        raise SaveError(
+            f"The drive of {name} is gone, or another folder is in its place; nothing was saved "
+            "there."
+        )
 
 
-def _device_of(folder: Path) -> int | None:
+def _identity_of(folder: Path) -> tuple[int, int] | None:
     try:
-        return os.stat(folder).st_dev
+        status = os.stat(folder)
     except OSError:
         return None
+    return status.st_dev, status.st_ino

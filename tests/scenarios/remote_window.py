@@ -11,6 +11,7 @@ import ctypes
 import hashlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -22,6 +23,9 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
+
+#: User and group without rights.
+NOBODY = 65534
 
 #: Label and slice of the strokes change; the size of the window does not, so that the same strokes
 #: give the same mask in every run.
@@ -37,24 +41,20 @@ class RemoteWindow:
 
     Parameters
     ----------
-    root
-        Folder with ``images`` and ``masks``.
     user
         Folder of the user's settings, journals and cache.
-    nobody
-        Run without rights, as a user who may write nowhere but in ``user``.
     """
 
-    def __init__(self, root: Path, user: Path, *, nobody: bool = False) -> None:
+    def __init__(self, user: Path) -> None:
         user.mkdir(exist_ok=True)
         folders = {
             f"CT_LABELER_{name}_DIR": str(user / name.lower())
             for name in ("CONFIG", "LOCAL", "CACHE")
         }
         environment = {**os.environ, **folders, "PYTHONPATH": str(ROOT), "HOME": str(user)}
-        self.root = root
+        self.user = user
         self.process = subprocess.Popen(
-            [sys.executable, __file__, str(root), "nobody" if nobody else "self"],
+            [sys.executable, __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -79,6 +79,8 @@ class RemoteWindow:
 
     def answer(self) -> dict[str, Any]:
         """Wait for the end of the oldest act that was asked for."""
+        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE_S)
+        assert ready, "the window does not answer"
         line = self.process.stdout.readline()
         assert line, f"the window died with exit code {self.process.wait()}"
         found = json.loads(line)
@@ -172,7 +174,7 @@ def _is_traced(pid: int) -> bool:
 class Driver:
     """Does what the other half asks for, in the window."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self) -> None:
         from PyQt5.QtCore import QSocketNotifier, QTimer
 
         from labeler.app import Program, create_application
@@ -181,9 +183,8 @@ class Driver:
         self.program = Program(remember=False)
         self.program.window.resize(*WINDOW_PX)
         self.program.window.show()
-        self._root = root
         self._questions: list[str] = []
-        self._buttons: tuple[str, ...] = ("Restore",)
+        self._buttons: tuple[str, ...] = ()
         self._outcome: bool | None = None
         self._waiting: tuple[Any, dict[str, Any]] | None = None
         saver = self.program.saver
@@ -251,20 +252,25 @@ class Driver:
             self._outcome = is_saved
 
     def _is_idle(self) -> bool:
-        tasks = self.program.ws.tasks
-        return (
-            self.program.has_settled()
-            and not self.program.saver.is_saving
-            and not tasks.is_pending_where(lambda key: isinstance(key, tuple) and key[0] == "journal")
-        )
+        def is_writing(key: Any) -> bool:
+            return isinstance(key, tuple) and key[0] in ("journal", "save", "notes")
 
-    def _open(self, case: str, buttons: tuple[str, ...] = ("Restore",)) -> Any:
+        return self.program.has_settled() and not self.program.ws.tasks.is_pending_where(is_writing)
+
+    def _open(self, case: str, root: str, buttons: tuple[str, ...] = ("Restore", "Discard")) -> Any:
         from labeler.workflows.open_folder import Roots
 
         self._buttons = tuple(buttons)
-        self.program.open(Roots(self._root / "images", self._root / "masks"), case)
+        self.program.open(Roots(Path(root, "images"), Path(root, "masks")), case)
         session = self.program.ws.session
-        return {}, lambda: session.case is not None and self._is_idle()
+        return (
+            {},
+            lambda: (
+                session.case is not None
+                and session.case.image_root.parent == Path(root)
+                and self._is_idle()
+            ),
+        )
 
     def _paint(self, number: int) -> Any:
         """Draw stroke ``number`` with the brush, by mouse."""
@@ -314,6 +320,15 @@ class Driver:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
         return {}, lambda: True
 
+    def _become_nobody(self, user: str) -> Any:
+        """Give up all rights, but for those in the folder ``user``, for good."""
+        for path in (Path(user), *Path(user).rglob("*")):
+            os.chown(path, NOBODY, NOBODY)
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        return {}, lambda: True
+
     def _state(self) -> Any:
         return {}, lambda: True
 
@@ -348,10 +363,7 @@ def main() -> None:
 
     atomic.secrets = Fixed
     _let_tests_trace()
-    if sys.argv[2] == "nobody":
-        os.setgid(65534)
-        os.setuid(65534)
-    Driver(Path(sys.argv[1])).run()
+    Driver().run()
 
 
 if __name__ == "__main__":

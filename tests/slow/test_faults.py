@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-from pathlib import Path
 
 import pytest
 
 from tests.scenarios.remote_window import RemoteWindow
-from tests.scenarios.test_faults import CASE, WORDS, Disk, needs_strace, save_with_fault
+from tests.scenarios.test_faults import WORDS, Disk, needs_strace, save_with_fault
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -25,14 +22,14 @@ MOST_OF_A_KIND = 40
 
 @pytest.fixture
 def disk(tmp_path):
-    return Disk(tmp_path)
+    return Disk(tmp_path, tmp_path / "user")
 
 
 @needs_strace
 @pytest.mark.parametrize("error", WORDS)
 def test_every_call_of_a_save_fails_in_turn(disk, error, tally):
-    with RemoteWindow(disk.root, disk.user) as window:
-        window.ask("open", case=CASE)
+    with RemoteWindow(disk.user) as window:
+        disk.open(window)
         for call in CALLS:
             for when in range(1, MOST_OF_A_KIND):
                 number = tally.trial()

@@ -65,3 +65,8 @@ def small_disk(folder: Path, size: str = "256k") -> Iterator[Path]:
 def make_read_only(folder: Path) -> None:
     """Make a mounted file system read-only."""
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+
+
+def make_writable(folder: Path) -> None:
+    """Take :func:`make_read_only` back."""
+    subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from labeler.storage.errors import SaveError
@@ -39,9 +37,14 @@ def test_the_folder_below_a_drive_that_is_gone_is_not_the_drive(tmp_path):
         place.check()
     with pytest.raises(SaveError, match="The drive of drive is gone"):
         place.check()
-    with small_disk(tmp_path / "drive") as drive:
-        if os.stat(drive).st_dev != place.device:  # numbers are given anew, or the same one again
-            with pytest.raises(SaveError):
-                place.check()
-        (drive / ".lock").touch()  # what was there is back
+    (tmp_path / "drive" / ".lock").touch()  # what was there is back, under another number
+    place.check()
+
+
+def test_another_folder_in_its_place_is_not_the_folder(tmp_path):
+    (tmp_path / "masks").mkdir()
+    place = Place.of(tmp_path / "masks", tmp_path / "masks" / ".lock")
+    (tmp_path / "masks").rename(tmp_path / "aside")
+    (tmp_path / "masks").mkdir()
+    with pytest.raises(SaveError, match="another folder is in its place"):
         place.check()
