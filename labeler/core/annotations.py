@@ -13,8 +13,8 @@ class Annotations:
     """Entries by field and key; changed by :class:`~labeler.core.edits.ValueChange` only.
 
     Fields in use: ``status`` (key ""), ``comment`` (key = comment id), ``tick`` (key = region
-    key), ``axes`` (key = region key), ``shift`` (key = phase, RAS mm), ``provenance`` (key = its
-    id).
+    key), ``axes`` (key = region key), ``centroid`` (key = its own), ``shift`` (key = phase,
+    RAS mm), ``provenance`` (key = its id).
 
     Parameters
     ----------

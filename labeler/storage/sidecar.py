@@ -78,6 +78,8 @@ class Sidecar(_Kept):
         Reviewed regions by region key.
     axes
         Long and short axes that were set by hand, by region key.
+    centroids
+        Vertebra centroids by key, as edited (:class:`labeler.core.landmarks.Centroid`).
     shifts_mm
         RAS shift by phase, from breathing correction.
     phases
@@ -94,6 +96,7 @@ class Sidecar(_Kept):
     comments: list[Comment] = Field(default_factory=list)
     ticks: dict[str, Any] = Field(default_factory=dict)
     axes: dict[str, Any] = Field(default_factory=dict)
+    centroids: dict[str, Any] = Field(default_factory=dict)
     shifts_mm: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     phases: dict[str, str] = Field(default_factory=dict)
     provenance: list[dict[str, Any]] = Field(default_factory=list)
@@ -106,6 +109,7 @@ class Sidecar(_Kept):
             "comment": {c.id: c.model_dump(exclude={"id"}) for c in self.comments},
             "tick": dict(self.ticks),
             "axes": dict(self.axes),
+            "centroid": dict(self.centroids),
             "shift": {phase: list(shift) for phase, shift in self.shifts_mm.items()},
             "provenance": {str(e.get("id") or n): e for n, e in enumerate(self.provenance)},
         }
@@ -127,6 +131,7 @@ class Sidecar(_Kept):
         ]
         content["ticks"] = fields.get("tick", {})
         content["axes"] = fields.get("axes", {})
+        content["centroids"] = fields.get("centroid", {})
         content["shifts_mm"] = fields.get("shift", {})
         content["provenance"] = list(fields.get("provenance", {}).values())
         return Sidecar.model_validate(content)

@@ -280,3 +280,11 @@ def test_notes_of_another_case_are_neither_shown_nor_replaced(tmp_path: Path) ->
     with pytest.raises(SaveError, match="another case"):
         save_sidecar(tmp_path, loaded.sidecar, loaded.version)
     assert path.read_text() == before
+
+
+def test_centroids_are_kept_with_the_case(tmp_path):
+    centroid = {"level": "T12", "position_ras": [1.0, 2.0, 3.0], "confidence": None, "flags": []}
+    notes = Sidecar(case="P1").with_annotations({"centroid": {"7": centroid}})
+    save_sidecar(tmp_path, notes, None)
+    read = load_sidecar(tmp_path, "P1").sidecar
+    assert read.annotations().entries("centroid") == {"7": centroid}
