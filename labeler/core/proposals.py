@@ -104,8 +104,8 @@ class Taken:
 
     @property
     def is_taken(self) -> bool:
-        """Whether the mask has at least a part of the region now."""
-        return self.n_kept_out < self.n_inside
+        """Whether the mask gets a part of the region, or had all of it."""
+        return self.n_inside > 0 and (self.patch is not None or not self.n_kept_out)
 
 
 def take_regions(
