@@ -1,5 +1,7 @@
 """The whole program, driven in a process of its own: ``python -m benchmarks._drive ACT ROOT``.
 
+Other modules have acts of their own and are run the same way, see :func:`drive`.
+
 Prints what was measured as one JSON object. A process of its own has the memory, the settings and
 the event loop of the program and nothing of the other rows.
 """
@@ -38,16 +40,33 @@ _TICK_MS = 1
 _LOOK_MS = 5
 
 
-def drive(act: str, root: Path) -> dict[str, Any]:
-    """Run one of :data:`ACTS` in a process of its own; returns what it has measured.
+def drive(
+    act: str,
+    root: Path,
+    *,
+    module: str = "benchmarks._drive",
+    memory: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Run an act in a process of its own; returns what it has measured.
+
+    Parameters
+    ----------
+    act
+        First argument of the module.
+    root
+        Folder of the cases, its second argument.
+    module
+        Prints what it measures as the last line.
+    memory
+        As for :func:`new_user`; by default what :data:`ACTS` has for the act.
 
     Raises
     ------
     RuntimeError
         When it fails.
     """
-    command = [sys.executable, "-m", "benchmarks._drive", act, str(root)]
-    settings = ACTS[act][1]
+    command = [sys.executable, "-m", module, act, str(root)]
+    settings = ACTS[act][1] if memory is None else memory
     with tempfile.TemporaryDirectory(prefix="ct-labeler-bench-") as home:
         done = subprocess.run(
             command, env=new_user(Path(home), settings), capture_output=True, text=True, check=False
@@ -135,8 +154,10 @@ class Driver:
         self._application = create_application()  # without a reference Qt would delete it
         self.program = Program(remember=False)
         self.program.preparation.put_garbage_off()  # as app.run does
+        # not program.show(), which fills the screen: the one off screen has 800 x 600
         self.program.window.resize(*SIZE_PX)
-        self.program.show()
+        self.program.window.show()
+        self.program.window.arrange_docks()
         self.program.open(Roots(root / "images", root / "masks"))
         self.wait_until_idle()
         self._painted = _Painted(self.program)

@@ -35,8 +35,8 @@ class Folder:
         self._folder.cleanup()
 
 
-def write_phases(folder: Path) -> list[Path]:
-    """Four phases of 157 MB, about 73 MB packed: a noisy body in less noisy air."""
+def write_phases(folder: Path, n_slices: int = _scene.SHAPE_KJI[0]) -> list[Path]:
+    """Four phases of 300 slices, 157 MB, 73 MB packed: a noisy body in less noisy air."""
     rng = np.random.default_rng(5)
     j, i = np.ogrid[-1:1:512j, -1:1:512j]
     is_body = (j / 0.62) ** 2 + (i / 0.85) ** 2 < 1
@@ -44,33 +44,39 @@ def write_phases(folder: Path) -> list[Path]:
     slab = np.where(is_body, 60 + 18 * noise, -1000 + 6 * noise).astype(np.int16)
     paths = [folder / f"{phase}.nii.gz" for phase in PHASES]
     with ThreadPoolExecutor(len(paths)) as pool:
-        list(pool.map(partial(_write_phase, slab), paths, range(len(paths))))
+        list(pool.map(partial(_write_phase, slab, n_slices), paths, range(len(paths))))
     return paths
 
 
-def _write_phase(slab: npt.NDArray[np.int16], path: Path, number: int) -> None:
-    write_packed(path, np.roll(np.tile(slab, (5, 1, 1)), 7 * number, axis=0))
+def _write_phase(slab: npt.NDArray[np.int16], n_slices: int, path: Path, number: int) -> None:
+    slices = (np.arange(n_slices) - 7 * number) % len(slab)
+    write_packed(path, slab[slices])
 
 
 def write_packed(path: Path, array_kji: npt.NDArray[Any]) -> None:
-    """Write ``array_kji`` as a gzipped NIfTI file; packed by isal, which takes a second."""
-    image = nib.Nifti1Image(array_kji.transpose(2, 1, 0), AFFINE_RAS)
+    """Write ``array_kji`` as a gzipped NIfTI file; packed by isal, which takes a second.
+
+    More slices than the scene has are thinner ones: the patient stays as long.
+    """
+    thinner = np.diag([1.0, 1.0, _scene.SHAPE_KJI[0] / len(array_kji), 1.0])
+    image = nib.Nifti1Image(array_kji.transpose(2, 1, 0), AFFINE_RAS @ thinner)
     with igzip.open(path, "wb", compresslevel=_GZIP_LEVEL) as file:
         image.to_file_map({"image": FileHolder(fileobj=file)})
 
 
-def write_cases(root: Path, count: int) -> None:
+def write_cases(root: Path, count: int, n_slices: int = _scene.SHAPE_KJI[0]) -> None:
     """Write ``images`` and ``masks`` of equal cases: four phases and two masks with 57 objects.
 
     Their phases are the same files under other names; nothing in the program takes note of that.
     """
     first = root / "images" / "case-0"
     first.mkdir(parents=True)
-    phases = write_phases(first)
+    phases = write_phases(first, n_slices)
     masks = root / "masks" / "case-0"
     masks.mkdir(parents=True)
-    write_packed(masks / "draft.nii.gz", _scene.second_labels())
-    write_packed(masks / "reference.nii.gz", _scene.labels())
+    slices = np.arange(n_slices) * _scene.SHAPE_KJI[0] // n_slices
+    write_packed(masks / "draft.nii.gz", _scene.second_labels()[slices])
+    write_packed(masks / "reference.nii.gz", _scene.labels()[slices])
     for number in range(1, count):
         for paths, kind in ((phases, "images"), (sorted(masks.iterdir()), "masks")):
             folder = root / kind / f"case-{number}"

@@ -34,12 +34,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure that the row has measured itself."""
+    """A figure that the row has measured itself, from so many runs."""
 
     ours: float
     baseline: float | None
     unit: str
     note: str = ""
+    ours_p95: float | None = None
+    runs: int = 1
 
 
 @dataclass(frozen=True)
@@ -82,19 +84,20 @@ _rows: dict[str, Row] = {}
 def row(
     name: str,
     *,
+    what: str = "",
     baseline: str = "",
     reach_ratio: float | None = None,
     reach: float | None = None,
     reach_p95: float | None = None,
     budget_s: float = 8.0,
 ) -> Callable[[Callable[[], Pair | Measured]], Callable[[], Pair | Measured]]:
-    """Add a row; the first line of the function's docstring says what is measured."""
+    """Add a row; ``what`` or the first line of the function's docstring says what is measured."""
 
     def register(prepare: Callable[[], Pair | Measured]) -> Callable[[], Pair | Measured]:
         if name in _rows:
             raise ValueError(f"there are two rows called {name!r}")
-        what = (prepare.__doc__ or name).strip().splitlines()[0].rstrip(".")
-        _rows[name] = Row(name, what, baseline, prepare, reach_ratio, reach, reach_p95, budget_s)
+        said = what or (prepare.__doc__ or name).strip().splitlines()[0].rstrip(".")
+        _rows[name] = Row(name, said, baseline, prepare, reach_ratio, reach, reach_p95, budget_s)
         return prepare
 
     return register

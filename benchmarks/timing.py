@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
@@ -69,7 +69,10 @@ def measure(row: Row) -> Result:
     """Prepare a row and measure it."""
     prepared = row.prepare()
     if isinstance(prepared, Measured):
-        return Result(row, prepared.unit, prepared.ours, None, prepared.baseline, 1, prepared.note)
+        return Result(
+            row, prepared.unit, prepared.ours, prepared.ours_p95, prepared.baseline,
+            prepared.runs, prepared.note,
+        )  # fmt: skip
     try:
         return _time(row, prepared)
     finally:
@@ -100,11 +103,16 @@ def _time(row: Row, pair: Pair) -> Result:
         row,
         "ms",
         median(ours),
-        quantiles(ours, n=20)[-1] if len(ours) >= 20 else max(ours),
+        p95(ours),
         median(baseline) if baseline else None,
         len(ours),
         pair.note,
     )
+
+
+def p95(figures: Sequence[float]) -> float:
+    """The 95th percentile; of a few figures the largest."""
+    return quantiles(figures, n=20)[-1] if len(figures) >= 20 else max(figures)
 
 
 def _milliseconds(function: Callable[[], object]) -> float:

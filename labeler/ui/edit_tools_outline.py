@@ -121,11 +121,13 @@ class OutlineTool(Tool):
         near = None if self.hover_pos is None else self._nearest(self.hover_pos)
         half = scaled(6) / 2
         painter.setPen(QPen(QColor(0, 0, 0, 160), 1.0))
-        for number, ring in enumerate(polygons):
-            for index, at in enumerate(ring):
-                is_near = near == (number, index, True) or self._held == (number, index)
-                painter.setBrush(QColor(ACCENT) if is_near else colour)
-                painter.drawRect(QRectF(at.x() - half, at.y() - half, 2 * half, 2 * half))
+        painter.setBrush(colour)
+        for ring in polygons:
+            painter.drawRects(*(_box(at, half) for at in ring))
+        taken = self._held or (near[:2] if near is not None and near[2] else None)
+        if taken is not None:
+            painter.setBrush(QColor(ACCENT))
+            painter.drawRect(_box(polygons[taken[0]].value(taken[1]), half))
 
     @property
     def _reach_mm(self) -> float:
@@ -179,6 +181,10 @@ class OutlineTool(Tool):
             if away[index] <= GRAB_PX and (best is None or away[index] < best[0]):
                 best = float(away[index]), (number, index, False)
         return None if best is None else best[1]
+
+
+def _box(middle: QPointF, half_px: float) -> QRectF:
+    return QRectF(middle.x() - half_px, middle.y() - half_px, 2 * half_px, 2 * half_px)
 
 
 def _distances_to_sides(points: FloatArray, place: FloatArray) -> FloatArray:
