@@ -25,7 +25,7 @@ from inference.progress import Span
 from inference.window import Network, slide
 
 COARSE_WINDOW_KJI = (48, 48, 64)
-FINE_WINDOW_KJI = (64, 64, 64)
+FINE_WINDOW_KJI = (48, 64, 64)
 _OVERLAP = 0.5
 _FINE_MARGIN = 6
 """Voxels of 3 mm around the organs that the coarse network found."""

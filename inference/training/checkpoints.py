@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,28 @@ log = logging.getLogger(__name__)
 
 NAME = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold a folder, so that no second training writes into it.
+
+    The system lets go of it when the process ends, however it ends.
+
+    Raises
+    ------
+    ValueError
+        Another process holds it.
+    """
+    import fcntl  # of POSIX systems only, like trainings
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"a training is running in {folder} already") from error
+        yield
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:

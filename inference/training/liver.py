@@ -12,6 +12,7 @@ import torch
 
 from inference.liver import classes
 from inference.liver.networks import coarse_network, fine_network
+from inference.training.checkpoints import only_one
 from inference.training.loop import BEST_NAME, Scores, Training
 from inference.training.patients import PaintedPatient, Pool, RealPatient
 from inference.training.samples import (
@@ -116,10 +117,17 @@ class LiverTraining:
         self._folder, self._settings, self._anatomies = folder, settings, anatomies
 
     def run(self) -> None:
-        """Train what is left to train."""
+        """Train what is left to train.
+
+        Raises
+        ------
+        ValueError
+            Another process trains in the folder.
+        """
         torch.set_num_threads(1)
-        self._stage("coarse", coarse_network, self._settings.coarse, self._coarse_pose())
-        self._stage("fine", fine_network, self._settings.fine, self._fine_pose())
+        with only_one(self._folder):
+            self._stage("coarse", coarse_network, self._settings.coarse, self._coarse_pose())
+            self._stage("fine", fine_network, self._settings.fine, self._fine_pose())
 
     def _stage(
         self,

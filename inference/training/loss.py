@@ -20,19 +20,30 @@ def class_weights() -> torch.Tensor:
     return weights
 
 
-def _dice_loss(p: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Return the weighted mean of 1 - Dice over rows ``[class, voxel]``.
+def _dice_loss(both: torch.Tensor, found: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    """Return the weighted mean of 1 - Dice of some classes.
 
     A class that is not there counts a tenth: what it takes from others, the others already tell.
+
+    Parameters
+    ----------
+    both, found, true : Tensor, shape (classes,)
+        Sum of the probabilities where the class is, everywhere, and number of its voxels.
     """
-    size = truth.sum(dim=1)
-    dice = (2.0 * (p * truth).sum(dim=1) + _SMOOTH) / (p.sum(dim=1) + size + _SMOOTH)
-    weight = torch.where(size > 0, 1.0, _ABSENT)
+    dice = (2.0 * both + _SMOOTH) / (found + true + _SMOOTH)
+    weight = torch.where(true > 0, 1.0, _ABSENT)
     return ((1.0 - dice) * weight).sum() / weight.sum()
 
 
+def _group_loss(p: torch.Tensor, target: torch.Tensor, members: list[int]) -> torch.Tensor:
+    """Return 1 - Dice of some classes taken together, probabilities ``[class, voxel]``."""
+    there = torch.isin(target, torch.tensor(members, device=target.device)).float()
+    group = p[members].sum(dim=0)
+    return _dice_loss((group * there).sum()[None], group.sum()[None], there.sum()[None])
+
+
 def segmentation_loss(logits: torch.Tensor, truth: torch.Tensor, liver_only: bool) -> torch.Tensor:
-    """Return the loss of one sample: cross entropy and soft Dice.
+    """Return the loss of one sample: cross entropy and soft Dice, of classes and of groups.
 
     Parameters
     ----------
@@ -42,16 +53,21 @@ def segmentation_loss(logits: torch.Tensor, truth: torch.Tensor, liver_only: boo
         Only the liver is labelled: whatever else the network says elsewhere is right, as long as
         it is not the liver.
     """
-    flat = logits.flatten(1)
     target = truth.flatten().long()
-    log_p = flat.log_softmax(dim=0)
+    log_p = logits.flatten(1).log_softmax(dim=0)
     p = log_p.exp()
-    liver_truth = torch.isin(target, torch.tensor(_LIVER)).float()[None]
-    liver_p = p[_LIVER].sum(dim=0, keepdim=True)
-    liver_dice = _dice_loss(liver_p, liver_truth)
+    liver_loss = _group_loss(p, target, _LIVER)
     if liver_only:
-        p_liver = liver_p[0].clamp(1e-6, 1.0 - 1e-6)
-        return F.binary_cross_entropy(p_liver, liver_truth[0]) + 0.5 * liver_dice
-    entropy = F.nll_loss(log_p.t(), target, class_weights())
-    one_hot = F.one_hot(target, classes.N_CLASSES).t().float()
-    return entropy + _dice_loss(p[1:], one_hot[1:]) + 0.5 * liver_dice
+        inside = torch.isin(target, torch.tensor(_LIVER)).float()
+        p_liver = p[_LIVER].sum(dim=0).clamp(1e-6, 1.0 - 1e-6)
+        return F.binary_cross_entropy(p_liver, inside) + 0.5 * liver_loss
+    weight = class_weights()[target]
+    own = log_p.gather(0, target[None])[0]
+    entropy = -(weight * own).sum() / weight.sum()
+    n = classes.N_CLASSES
+    both = torch.zeros(n).index_add(0, target, own.exp())
+    true = torch.bincount(target, minlength=n).float()
+    dice = _dice_loss(both[1:], p.sum(dim=1)[1:], true[1:])
+    lesion_loss = _group_loss(p, target, list(classes.LESIONS))
+    there = float(true[list(classes.LESIONS)].sum() > 0)
+    return entropy + dice + 0.5 * liver_loss + 0.5 * there * lesion_loss

@@ -43,6 +43,7 @@ _CENTRE_MM = (-85.0, 65.0)
 _ASIDE_SD_MM = 10.0
 _FIRST_PATIENTS = 40
 _OTHER_ORGAN_SHARE = 0.25
+_LESION_SHARE = 0.35
 _CENTRE_JITTER_MM = 25.0
 
 
@@ -219,11 +220,10 @@ class FineVisits:
         source, present = draw_phases(rng)
         noise = self._settings.noise_hu
         hu = acquire(self._hu[source], rng, (0.0, 0.6 * noise[1]), COARSE_SPACING_MM)
-        marked = torch.ones_like(self._truth)
-        hu, seen = cut_field(hu, marked, rng)
+        hu, seen = cut_field(hu, torch.ones_like(self._truth), rng)
         with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
             logits = self._coarse(network_input(hu, present)[None])[0]
-        positions = self._positions(rng)
+        positions = self._positions(self._truth * seen, rng)
         context = at_positions(organ_context(logits), positions)
         inside = at_positions(seen[None].float(), positions, "nearest")[0] > 0.5
         fine, truth = self._look(positions)
@@ -233,13 +233,25 @@ class FineVisits:
         image = torch.cat([network_input(fine, present), context])
         return Sample(image, truth, self._liver_only)
 
-    def _positions(self, rng: np.random.Generator) -> torch.Tensor:
-        """Return the place of each voxel of a part in the coarse window."""
-        found = np.isin(self._truth.numpy(), (classes.LIVER, *classes.LESIONS))
-        others = np.isin(self._truth.numpy(), classes.ORGANS[1:])
-        if rng.random() < _OTHER_ORGAN_SHARE and others.any():
-            found = others
-        where = np.argwhere(found)
+    def _positions(self, truth: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """Return the place of each voxel of a part in the coarse window.
+
+        Parameters
+        ----------
+        truth : Tensor of uint8
+            Classes in the coarse window that can be seen.
+        rng : Generator
+        """
+        there = truth.numpy()
+        choice = rng.random()
+        wanted: tuple[int, ...] = (classes.LIVER, *classes.LESIONS)
+        if choice < _OTHER_ORGAN_SHARE:
+            wanted = classes.ORGANS[1:]
+        elif choice < _OTHER_ORGAN_SHARE + _LESION_SHARE:
+            wanted = classes.LESIONS
+        where = np.argwhere(np.isin(there, wanted))
+        if not len(where):
+            where = np.argwhere(np.isin(there, (*classes.ORGANS, *classes.LESIONS)))
         if not len(where):
             where = np.array([np.asarray(COARSE_WINDOW_KJI) // 2])
         centre = where[int(rng.integers(len(where)))].astype(np.float64)
