@@ -92,7 +92,8 @@ class Taken:
     n_inside
         Voxels of the mask's grid that the region covers; 0 when it lies outside of it.
     n_kept_out
-        Those that locks or limits protect and that have another label therefore.
+        Those that locks or limits protect and that have another label therefore; all of them when
+        the region's own label is locked and the mask has not all of it.
     patch
         The change; ``None`` when there is nothing to change.
     """
@@ -104,8 +105,8 @@ class Taken:
 
     @property
     def is_taken(self) -> bool:
-        """Whether the mask gets a part of the region, or had all of it."""
-        return self.n_inside > 0 and (self.patch is not None or not self.n_kept_out)
+        """Whether the mask has at least a part of the region now."""
+        return self.n_kept_out < self.n_inside
 
 
 def take_regions(
@@ -145,8 +146,10 @@ def take_regions(
         if there.is_empty or not inside.any():
             yield Taken(number, 0, 0, None)
             continue
-        has_it = target.array[there.slices] == label
-        kept_out = inside & ~has_it & ~constraint.writable(target, there, label)
+        lacking = inside & (target.array[there.slices] != label)
+        kept_out = lacking & ~constraint.writable(target, there, label)
+        if label in constraint.locked and lacking.any():
+            kept_out = inside  # a part that happens to be there is no accepted region
         patch = write(target, there, inside, label, constraint)
         yield Taken(number, int(inside.sum()), int(kept_out.sum()), patch)
 
