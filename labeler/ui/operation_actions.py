@@ -62,7 +62,7 @@ OPERATIONS: dict[str, Operation] = {
         "Fill holes",
         "What is enclosed on all sides gets the label around it.",
         _fill_holes,
-        manners=("Enclosed in space", "Enclosed in slices of the active view's plane"),
+        manners=("In space", "On each slice of the active view"),
     ),
     "region.smooth": Operation(
         "Smooth",

@@ -257,7 +257,7 @@ class OperationPreview(QObject):
 
     def _place(self) -> QPoint:
         """Over the left panels, where no view is covered."""
-        window, corner = self._window, QPoint(style.scaled(8), style.scaled(8))
+        window, corner = self._window, QPoint(style.scaled(8), style.scaled(36))
         if isinstance(window, QMainWindow):
             corner.setY(corner.y() + window.centralWidget().mapTo(window, QPoint(0, 0)).y())
         return window.mapToGlobal(corner)

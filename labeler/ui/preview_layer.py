@@ -21,6 +21,9 @@ from labeler.workflows.workspace import Workspace
 FILL_OPACITY = 0.30
 CONTOUR_PX = 1.6
 
+#: An effect is seen on labels of any colour, and on its own.
+EFFECT_OPACITY = 0.5
+
 #: What is added to a shape, what is removed, and what gets another label.
 EFFECT_COLOURS = {ADDED: GREEN, REMOVED: RED, OTHER_LABEL: AMBER}
 
@@ -110,12 +113,13 @@ class PreviewLayer(QObject):
         key = (grid, pixel_ratio)
         if self._layer is None or self._layer[0] != key:
             width = CONTOUR_PX * pixel_ratio
+            opacity = FILL_OPACITY
             if offer.effect is not None:
-                layer = _effect_layer(offer.effect, grid, width)
+                layer, opacity = _effect_layer(offer.effect, grid, width), EFFECT_OPACITY
             else:
                 whole, rgb = merged(offer.voxels), self._ws.session.labels[offer.label].rgb
                 layer = highlight_layer(whole.box, whole.inside, grid, rgb=rgb, contour_px=width)
-            self._layer = (key, replace(layer, fill_opacity=FILL_OPACITY, dashed=True))
+            self._layer = (key, replace(layer, fill_opacity=opacity, dashed=True))
         return self._layer[1]
 
     def _mask_changed(self, change: Change) -> None:

@@ -195,8 +195,8 @@ class RegionDrop(QObject):
             self._mark.mark(target.rects, str(refusal), is_possible=False)
             self._turn_away(event)
             return
-        hint = "Ctrl copies" if transfer.move else "without Ctrl it is moved"
-        text = f"{transfer_name(self._ws, transfer)}  ({hint})"
+        hint = "  (Ctrl copies)" if transfer.move else ""
+        text = transfer_name(self._ws, transfer) + hint
         self._mark.mark(target.rects, text, is_possible=True)
         event.setDropAction(Qt.MoveAction if transfer.move else Qt.CopyAction)
         event.accept()

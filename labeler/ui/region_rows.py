@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QModelIndex, Qt, pyqtSignal
+from PyQt5.QtCore import QModelIndex, QPoint, Qt, pyqtSignal
 from PyQt5.QtGui import (
     QDrag,
     QDragEnterEvent,
@@ -14,6 +14,7 @@ from PyQt5.QtGui import (
 )
 from PyQt5.QtWidgets import QAbstractItemView, QLineEdit, QTreeView, QWidget
 
+from labeler.ui import style
 from labeler.ui.region_drag import RegionDrop, drag_picture
 from labeler.ui.region_table import RegionTable
 from labeler.workflows.region_acts import region_names
@@ -66,9 +67,10 @@ class RegionRows(QTreeView):
             return
         drag = QDrag(self)
         drag.setMimeData(self._table.mimeData(self.selectedIndexes()))
-        drag.setPixmap(
-            drag_picture(region_names(self._table.session, refs), self.devicePixelRatioF())
-        )
+        picture = drag_picture(region_names(self._table.session, refs), self.devicePixelRatioF())
+        drag.setPixmap(picture)
+        # above the cursor: what will be done is said below it
+        drag.setHotSpot(QPoint(-style.scaled(10), style.scaled(30)))
         drag.exec_(Qt.CopyAction | Qt.MoveAction, Qt.MoveAction)
         self.dragged.emit()
 

@@ -33,7 +33,7 @@ from labeler.workflows.edit_rules import (
     refuse_read_only,
 )
 from labeler.workflows.mask_places import points_on_mask
-from labeler.workflows.region_acts import region_voxels
+from labeler.workflows.region_acts import region_to_change, voxels_of
 from labeler.workflows.workspace import Workspace
 
 #: A region, a label of the active mask, or all of its labels that are not locked.
@@ -131,23 +131,22 @@ def split_by_line(
     points_ras
         ``(n, 3)`` RAS mm as shown, n >= 2.
     """
-    mask, region = region_voxels(ws, ref)
+    mask, _ = region_to_change(ws, ref)
     points = points_on_mask(ws, mask, points_ras)
 
-    def cut(copy: Mask, rules: Rules, check: Check) -> Patch | None:
-        return region_shapes.split_by_line(copy, region, plane, points, rules=rules)
+    def cut(copy: Mask, voxels: RegionVoxels, rules: Rules, check: Check) -> Patch | None:
+        return region_shapes.split_by_line(copy, voxels, plane, points, rules=rules)
 
-    return _split(ws, mask, region, "along a line", cut)
+    return _split(ws, ref, "along a line", cut)
 
 
 def split_at_necks(ws: Workspace, ref: RegionRef, neck_mm: float) -> Plan:
     """Plan to cut a region where both sides are thicker than it by more than ``neck_mm``."""
-    mask, region = region_voxels(ws, ref)
 
-    def cut(copy: Mask, rules: Rules, check: Check) -> Patch | None:
-        return region_shapes.split_by_watershed(copy, region, neck_mm, rules=rules, check=check)
+    def cut(copy: Mask, voxels: RegionVoxels, rules: Rules, check: Check) -> Patch | None:
+        return region_shapes.split_by_watershed(copy, voxels, neck_mm, rules=rules, check=check)
 
-    return _split(ws, mask, region, "at necks", cut)
+    return _split(ws, ref, "at necks", cut)
 
 
 def merge_regions(ws: Workspace, ref: RegionRef, other: RegionRef, gap_mm: float) -> Plan:
@@ -156,12 +155,13 @@ def merge_regions(ws: Workspace, ref: RegionRef, other: RegionRef, gap_mm: float
         raise EditRefused(f"Choose a region of {ref.mask} too: only those of one mask can merge")
     if ref == other:
         raise EditRefused("Choose another region to merge with")
-    mask, first = region_voxels(ws, ref)
-    _, second = region_voxels(ws, other)
-    rules = _rules(ws, mask, first.label)
+    mask, first = region_to_change(ws, ref)
+    _, second = region_to_change(ws, other)
+    rules, index = _rules(ws, mask, first.label), ws.session.regions[mask.name]
 
     def work(copy: Mask, check: Check) -> Iterable[Patch | None]:
-        yield region_shapes.merge_regions(copy, first, second, gap_mm, rules, check)
+        both = voxels_of(index, first), voxels_of(index, second)
+        yield region_shapes.merge_regions(copy, *both, gap_mm, rules, check)
 
     names = [label_name(ws.session, region.label) for region in (first, second)]
     return Plan(f"Merge {names[0]} with {names[1]}", mask, work, frozenset({first.label}))
@@ -169,16 +169,17 @@ def merge_regions(ws: Workspace, ref: RegionRef, other: RegionRef, gap_mm: float
 
 def _split(
     ws: Workspace,
-    mask: Mask,
-    region: RegionVoxels,
+    ref: RegionRef,
     where: str,
-    cut: Callable[[Mask, Rules, Check], Patch | None],
+    cut: Callable[[Mask, RegionVoxels, Rules, Check], Patch | None],
 ) -> Plan:
+    mask, region = region_to_change(ws, ref)
+    index = ws.session.regions[mask.name]
     ink = ink_of(ws, mask, label=region.label)
     rules = Rules(ink.ground, ink.constraint)
 
     def work(copy: Mask, check: Check) -> Iterable[Patch | None]:
-        yield cut(copy, rules, check)
+        yield cut(copy, voxels_of(index, region), rules, check)
 
     name = f"Split {label_name(ws.session, region.label)} {where}"
     return Plan(name, mask, work, frozenset({region.label}))
@@ -187,16 +188,18 @@ def _split(
 def _reform(ws: Workspace, scope: Scope, verb: str, form: Form, room_mm: float = 0.0) -> Plan:
     """Plan to give shapes a new form: a region its own, a label that of its voxels together."""
     if isinstance(scope, RegionRef):
-        mask, region = region_voxels(ws, scope)
-        labels, known = [region.label], region
+        mask, known = region_to_change(ws, scope)
+        labels, index = [known.label], ws.session.regions[mask.name]
     else:
-        mask, labels = _labels(ws, scope)
-        known = None
+        (mask, labels), known, index = _labels(ws, scope), None, None
     rules = {label: _rules(ws, mask, label) for label in labels}
 
     def work(copy: Mask, check: Check) -> Iterator[Patch | None]:
         for label in labels:
-            shape = known or _all_of(copy, label)
+            if known is not None and index is not None:
+                shape: RegionVoxels | None = voxels_of(index, known)
+            else:
+                shape = _all_of(copy, label)
             if shape is not None:
                 patch = _reformed(copy, shape, form, room_mm, rules[label], check)
                 if patch is not None and len(labels) > 1:
@@ -244,12 +247,10 @@ def _deletion(ws: Workspace, mask: Mask, doomed: Sequence[Region], name: str) ->
     def work(copy: Mask, check: Check) -> Iterator[Patch | None]:
         for region in doomed:
             check()
-            box, crop = index.component_crop(region.id)
             ink = inks[region.label]
-            voxels = RegionVoxels(box, crop, region.label)
             # what goes need not be in the label that drawing is limited to
             constraint = replace(ink.constraint, only=None)
-            yield relabel_region(copy, voxels, ink.ground, constraint)
+            yield relabel_region(copy, voxels_of(index, region), ink.ground, constraint)
 
     return Plan(name, mask, work, frozenset(inks))
 

@@ -16,7 +16,6 @@ from labeler.core.geometry import Grid
 from labeler.core.mask import Mask, Patch
 from labeler.core.painting import Constraint
 from labeler.core.region_edits import (
-    RegionVoxels,
     Rules,
     inner_voxel,
     touches_more,
@@ -36,7 +35,7 @@ from labeler.workflows.edit_rules import (
     refuse_read_only,
 )
 from labeler.workflows.mask_places import grid_on_mask
-from labeler.workflows.region_acts import region_names, region_to_change
+from labeler.workflows.region_acts import region_names, region_to_change, voxels_of
 from labeler.workflows.region_notes import moved_notes, place_at
 from labeler.workflows.workspace import Workspace
 
@@ -176,9 +175,8 @@ def _carry(
     for journey in journeys:
         check()
         source = masks[journey.ref.mask]
-        box, crop = journey.index.component_crop(journey.ref.region_id)
         transfer = transfer_region(
-            source, RegionVoxels(box, crop, journey.region.label), target, journey.label,
+            source, voxels_of(journey.index, journey.region), target, journey.label,
             journey.constraint, source_grid=journey.grid, leaving=journey.leaving,
         )  # fmt: skip
         journey.missing = transfer.missing
