@@ -220,14 +220,15 @@ class Mask:
     def is_dirty(self) -> bool:
         return self._revision != self._saved_revision
 
-    def snapshot(self) -> tuple[LabelArray, int]:
-        """Copy the content and its revision; may be called from any thread.
+    def snapshot(self, box: Box | None = None) -> tuple[LabelArray, int]:
+        """Copy the content, or that of a box, and its revision; may be called from any thread.
 
         The copy is repeated when a change came in between, so that it never holds half an edit.
         """
+        where = ... if box is None else box.slices
         while True:
             before = self._writes
-            copied, revision = self._array.copy(), self._revision
+            copied, revision = self._array[where].copy(), self._revision
             if before % 2 == 0 and self._writes == before:
                 return copied, revision
 

@@ -111,4 +111,7 @@ def _content(context: TaskContext, mask: Mask, new_name: str) -> Patch | None:
 def _fill_copy(ws: Workspace, file: MaskFile, name: str, patch: Patch | None) -> None:
     entry = ws.session.masks.get(file.mask.name)
     if patch is not None and entry is not None and entry.mask is file.mask:
-        carry_out(ws, Edit(name, (patch,)))
+        try:
+            carry_out(ws, Edit(name, (patch,)))
+        except EditRefused as refusal:
+            ws.session.problem_found.emit("app", str(refusal))

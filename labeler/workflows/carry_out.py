@@ -112,9 +112,7 @@ def _apply(ws: Workspace, edit: Edit, changed: Changed, ready: Ready) -> None:
     carry_out(ws, edit, ready, changed)
 
 
-def _prepare(
-    context: TaskContext, edit: Edit, masks: dict[str, Mask], changed: Changed
-) -> Ready:
+def _prepare(context: TaskContext, edit: Edit, masks: dict[str, Mask], changed: Changed) -> Ready:
     while True:
         revisions = {name: mask.revision for name, mask in masks.items()}
         _refuse_changed(edit, changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,9 @@ from labeler.state.placement import mask_phase, shifts_mm
 from labeler.state.session import Change, Session
 from labeler.state.tasks import TaskContext, TaskRunner
 from labeler.workflows.region_notes import follow_regions
+
+#: Voxels that are copied within a few milliseconds.
+AT_ONCE_VOXELS = 4_000_000
 
 
 @dataclass
@@ -36,7 +40,8 @@ class RegionUpdater(QObject):
     """Listens to the session and hands it fresh region lists.
 
     A task gets a copy of what changed, taken when it starts; what changes while it runs is added
-    up and goes to the next task, so that the last result is always right.
+    up and goes to the next task, so that the last result is always right. A large copy is taken by
+    the task itself, and may hold already what comes next.
     """
 
     def __init__(self, session: Session, tasks: TaskRunner, parent: QObject | None = None) -> None:
@@ -99,8 +104,9 @@ class RegionUpdater(QObject):
         if pending.build or index is None:
             return _build, mask, phases
         box = pending.box
-        content = None if box is None else mask.array[box.slices].copy()
-        return _update, index, box, content, phases
+        if box is None or math.prod(box.shape_kji) > AT_ONCE_VOXELS:
+            return _update, index, box, mask, phases
+        return _update, index, box, mask.array[box.slices].copy(), phases
 
     def _done(self, name: str, index: RegionIndex) -> None:
         if name in self._session.masks:
@@ -133,12 +139,13 @@ def _update(
     context: TaskContext,
     index: RegionIndex,
     box: Box | None,
-    content: LabelArray | None,
+    source: LabelArray | Mask,
     phases: dict[str, VoxelSource],
 ) -> RegionIndex:
-    for name, source in phases.items():
+    for name, voxels in phases.items():
         context.check()
-        index = index.with_phase(name, source)
-    if box is not None and content is not None:
+        index = index.with_phase(name, voxels)
+    if box is not None:
+        content = source.snapshot(box)[0] if isinstance(source, Mask) else source
         index, _ = index.updated(box, content)
     return index
