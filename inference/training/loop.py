@@ -131,7 +131,7 @@ class Training:
             if self.step % self._settings.validate_every == 0 or self.step == last:
                 self._look()
             if self.step % self._settings.save_every == 0 or self.step == last:
-                save_checkpoint(self._folder, self._state())
+                save_checkpoint(self._folder, self.state())
 
     def _learn(self, sample: Any) -> float:
         """Make one step and return its loss."""
@@ -187,7 +187,8 @@ class Training:
             writer.writerows([*rows, row])
         os.replace(partial, path)
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds."""
         return {
             "step": self.step,
             "best": self._best,
