@@ -22,7 +22,8 @@ from pathlib import Path
 
 import xxhash
 
-from labeler.storage.errors import ConflictError, ImageError, SaveError
+from labeler.storage.errors import ConflictError, SaveError
+from labeler.storage.reasons import reason
 
 BACKUP_FOLDER = "backups"
 
@@ -30,30 +31,11 @@ BACKUP_FOLDER = "backups"
 _TEMPORARY_PREFIX = ".ct-labeler-"
 _ABANDONED_S = 24 * 3600.0
 _BLOCK_BYTES = 8 * 2**20
+
+#: How long to wait for another process that writes into the folder, and between two tries.
+_PATIENCE_S, _PAUSE_S = 10.0, 0.005
+
 _swept: set[Path] = set()
-
-_REASONS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the disk is read-only",
-    errno.EACCES: "you may not write there",
-    errno.EPERM: "you may not write there",
-    errno.EIO: "the disk reports an error",
-    errno.EFBIG: "the file is larger than allowed there",
-    errno.ENOENT: "the folder is gone",
-    errno.ENOTDIR: "part of its path is a file, not a folder",
-    errno.EEXIST: "a file is where a folder should be",
-    errno.EISDIR: "there is a folder of that name",
-    errno.ENAMETOOLONG: "the name is too long",
-    errno.ESTALE: "the network drive is gone",
-    errno.ENODEV: "the drive is gone",
-}
-
-_READING_REASONS = {
-    errno.EACCES: "you may not read it",
-    errno.EPERM: "you may not read it",
-    errno.ENOENT: "it is not there",
-}
 
 #: File systems without hard links, and those that keep no folder entries to be synced, say so.
 _UNSUPPORTED = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -149,7 +131,7 @@ def write_bytes_durably(
             fingerprint = Fingerprint(len(data), temporary.stat().st_mtime_ns, digest)
             if before_replace is not None:
                 before_replace(fingerprint)
-            with _backup(target, keep_backups) as backup:
+            with _alone_in(target.parent), _backup(target, keep_backups) as backup:
                 _check_target(target, expected)
                 _take_place(temporary, target, backup, expected)
     except OSError as error:
@@ -177,17 +159,6 @@ def folder_problem(folder: Path) -> str | None:
     except OSError as error:
         return f"Nothing can be saved in {folder.name or folder}: {reason(error)}."
     return None
-
-
-def reason(error: OSError) -> str:
-    """What an error of the system means to somebody who saves, as the end of a sentence."""
-    return _REASONS.get(error.errno or 0) or (error.strerror or str(error)).lower()
-
-
-def unreadable(path: Path, error: OSError) -> ImageError:
-    """Make the sentence for a file that the system does not let us read."""
-    why = _READING_REASONS.get(error.errno or 0) or reason(error)
-    return ImageError(f"{path.name} cannot be read: {why}.")
 
 
 def fsync_folder(folder: Path) -> None:
@@ -289,6 +260,41 @@ def _check_target(target: Path, expected: Fingerprint | Expect) -> None:
         raise ConflictError(
             f"{target.name} was not saved: somebody else changed the file after it was opened."
         )
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes from replacing files of a folder between our look and our rename.
+
+    Where the file system has no such locks, the moment in between remains.
+
+    Raises
+    ------
+    OSError
+        When somebody else does not come to an end.
+    """
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        until_s = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until_s:
+                    raise
+                time.sleep(_PAUSE_S)
+                continue
+            except OSError:
+                pass  # no such locks here
+            break
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -19,8 +19,9 @@ import numpy.typing as npt
 import xxhash
 from isal import igzip_lib, isal_zlib
 
-from labeler.storage.atomic import Fingerprint, unreadable
+from labeler.storage.atomic import Fingerprint
 from labeler.storage.errors import ImageError
+from labeler.storage.reasons import unreadable
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -16,8 +16,8 @@ import pydicom
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from labeler.storage.atomic import unreadable
 from labeler.storage.errors import ImageError
+from labeler.storage.reasons import unreadable
 from labeler.storage.sources import SliceRef
 
 # Headers from the field break the standard in harmless ways; checking every value against it

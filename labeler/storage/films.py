@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from labeler.core.geometry import FloatArray
 from labeler.core.volume import Volume
-from labeler.storage.atomic import unreadable
 from labeler.storage.errors import ImageError
 from labeler.storage.nifti import check_geometry
+from labeler.storage.reasons import unreadable
 from labeler.storage.sources import ImageHeader
 
 #: Pixels that a film may have; the largest detectors give 20 million.

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeler.core.volume import Volume
-from labeler.storage.atomic import unreadable
 from labeler.storage.errors import ImageError
+from labeler.storage.reasons import unreadable
 from labeler.storage.sources import (
     DicomSeries,
     ImageHeader,

@@ -25,9 +25,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from labeler.core.edits import NO_STACKS, Edit, Stacks
-from labeler.storage.atomic import fsync_folder, reason, unreadable, write_bytes_durably
+from labeler.storage.atomic import fsync_folder, write_bytes_durably
 from labeler.storage.edit_codec import decode_edit, encode_edit
 from labeler.storage.errors import ImageError, SaveError
+from labeler.storage.reasons import reason, unreadable
 from labeler.storage.recovery import Act, FileState, JournalContents, JournalEntry, SavedMark
 
 log = logging.getLogger(__name__)

@@ -21,8 +21,9 @@ from pathlib import Path
 
 import psutil
 
-from labeler.storage.atomic import reason, temporary_name
+from labeler.storage.atomic import temporary_name
 from labeler.storage.errors import SaveError
+from labeler.storage.reasons import reason
 
 _MAX_BYTES = 4096
 #: Difference between two readings of the time at which one process was started.

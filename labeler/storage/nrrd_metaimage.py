@@ -16,10 +16,10 @@ import numpy as np
 
 from labeler.core.geometry import FloatArray
 from labeler.core.volume import Volume
-from labeler.storage.atomic import unreadable
 from labeler.storage.byte_stream import ByteStream, Packing
 from labeler.storage.errors import ImageError
 from labeler.storage.nifti import MAX_VOXELS, check_geometry
+from labeler.storage.reasons import unreadable
 from labeler.storage.sources import ImageHeader, NoContext, ReadContext
 from labeler.storage.voxels import HuConverter, read_canonical
 

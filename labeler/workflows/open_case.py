@@ -21,7 +21,7 @@ from labeler.core.labels import LabelTable
 from labeler.core.volume import PHASES, Volume
 from labeler.state.session import Session
 from labeler.state.tasks import TaskContext
-from labeler.storage.atomic import folder_problem, reason, split_name
+from labeler.storage.atomic import folder_problem, split_name
 from labeler.storage.cache import VolumeCache
 from labeler.storage.cases import Case, PhaseSource, inspect
 from labeler.storage.errors import ImageError
@@ -31,6 +31,7 @@ from labeler.storage.label_files import load_label_table
 from labeler.storage.locks import LockHolder
 from labeler.storage.masks import MaskFile, read_mask
 from labeler.storage.places import Place
+from labeler.storage.reasons import reason
 from labeler.storage.sidecar import LoadedSidecar, case_file_name, load_sidecar
 from labeler.workflows.add_mask import free_name, taken_names
 from labeler.workflows.open_folder import Worklist

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,11 @@ class RemoteWindow:
         """
         self.tell(act, **what)
         return self.answer()
+
+    def is_answered(self, act: str, **what: Any) -> bool:
+        """Ask for an act that may be the last one; whether the window lived to tell."""
+        self.tell(act, **what)
+        return bool(self.process.stdout.readline())
 
     def kill(self) -> None:
         """End the process as a power cut does."""
@@ -187,6 +192,7 @@ class Driver:
         self._buttons: tuple[str, ...] = ()
         self._outcome: bool | None = None
         self._waiting: tuple[Any, dict[str, Any]] | None = None
+        self._next: Callable[[], Any] | None = None
         saver = self.program.saver
         saver.saved.connect(lambda _: self._set_outcome(True))
         saver.failed.connect(lambda _: self._set_outcome(False))
@@ -228,6 +234,9 @@ class Driver:
             extra = {key: value() for key, value in self._waiting[1].items()}
             self._waiting = None
             self._say({**self._facts(), **extra})
+            if self._next is not None:
+                extra, condition = self._next()
+                self._waiting = (condition, extra)
 
     def _say(self, what: dict[str, Any]) -> None:
         print(json.dumps(what), flush=True)  # noqa: T201 (read by the test)
@@ -291,6 +300,11 @@ class Driver:
             view.step(1)
         drag(view, start, (start + end) / 2, end, button=Qt.LeftButton)
         return {}, self._is_idle
+
+    def _paint_on(self, most: int, number: int = 1) -> Any:
+        """Draw strokes one after the other and tell of each when it is done."""
+        self._next = (lambda: self._paint_on(most, number + 1)) if number < most else None
+        return self._paint(number)
 
     def _undo(self) -> Any:
         self.program.commands.action("edit.undo").trigger()

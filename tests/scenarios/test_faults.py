@@ -57,6 +57,16 @@ class Disk:
         fingerprint = read_mask(self.mask).fingerprint
         return len(read_earlier(self.journal, {"draft": fingerprint.digest}).entries)
 
+    def digest_with_journal(self) -> str:
+        """Digest of the mask when the edits of the journal are restored."""
+        file = read_mask(self.mask)
+        if self.journal.exists():
+            digests = {"draft": file.fingerprint.digest}
+            for entry in read_earlier(self.journal, digests).entries:
+                for patch in entry.edit.patches:
+                    file.mask.apply(patch)
+        return digest_of(file.mask.array)
+
     def left_over(self) -> list[Path]:
         """Temporary files beside the mask."""
         return [path for path in self.mask.parent.rglob("*") if path.name.startswith(".")]
