@@ -138,8 +138,8 @@ class Program(QObject):
                 Panel("masks", "Masks", self.masks, right, 32, self.masks.header),
                 Panel("region", "Region", self.region, right, 24, self.region.header),
                 Panel("reports", DETAILS, self.reports, right, 44, self.reports.header),
-                Panel("models", "Models", self.model_panel, right, 90, self.model_panel.header,
-                      "model.panel"),
+                Panel("models", "Models", self.model_panel, right, 100, self.model_panel.header,
+                      "model.panel", ("region", "reports")),
                 Panel("history", "History", self.history, right, 30, self.history.header,
                       "edit.history"),
             ),
@@ -173,6 +173,7 @@ class Program(QObject):
         self.switcher.said.connect(status.show_message)
         self.cases.status_requested.connect(self.files.set_case_status)
         self.masks.add_requested.connect(self.acts.add_mask_file)
+        self.masks.close_requested.connect(self.acts.close_mask)
         self.masks.said.connect(status.show_message)
         self.files.refused.connect(status.show_message)
         self.acts.refused.connect(status.show_message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from PyQt5.QtCore import QByteArray, Qt
 from PyQt5.QtGui import QCloseEvent
@@ -25,7 +26,9 @@ class Panel:
     """A widget that goes into a dock.
 
     ``share`` is its part of the dock area's height; ``title_bar`` the widget the user drags.
-    A panel with a ``command`` is closed until that is triggered.
+    A panel with a ``command`` is closed until that is triggered. Where it would be lower than it
+    wants to be then, those in ``instead_of`` are closed, one after the other, until it is not;
+    they come back when it is closed.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Panel:
     share: int
     title_bar: QWidget
     command: str = ""
+    instead_of: tuple[str, ...] = ()
 
 
 class MainWindow(QMainWindow):
@@ -69,6 +73,7 @@ class MainWindow(QMainWindow):
         #: Asked before the window closes; the program sets it.
         self.may_close: Callable[[], bool] = lambda: True
         self._panels = panels
+        self._gave_way: dict[str, list[str]] = {}
         self._docks = {panel.name: self._dock(panel) for panel in panels}
         self._bind_closed_panels(commands)
         self._fill_menus(commands)
@@ -121,9 +126,31 @@ class MainWindow(QMainWindow):
             if panel.command:
                 dock = self._docks[panel.name]
                 dock.hide()
-                commands.bind(panel.command, dock.setVisible)
+                commands.bind(panel.command, partial(self._show_dock, panel))
                 shown = commands.action(panel.command).setChecked
                 dock.toggleViewAction().toggled.connect(shown)
+
+    def _show_dock(self, panel: Panel, is_shown: bool) -> None:
+        """Open or close a panel; the others of its side make room for it, or come back."""
+        dock = self._docks[panel.name]
+        dock.setVisible(is_shown)
+        if not is_shown:
+            for name in self._gave_way.pop(panel.name, ()):
+                self._docks[name].setVisible(True)
+            return
+        gone = self._gave_way.setdefault(panel.name, [])
+        wanted = panel.widget.sizeHint().height()
+        for name in panel.instead_of:
+            if self._height_for(panel) < wanted and not self._docks[name].isHidden():
+                self._docks[name].setVisible(False)
+                gone.append(name)
+        self.resizeDocks([dock], [max(wanted, self._height_for(panel))], Qt.Vertical)
+
+    def _height_for(self, panel: Panel) -> int:
+        """What a panel's share comes to beside those that are shown."""
+        beside = [other for other in self._panels if other.area == panel.area]
+        shown = [other.share for other in beside if not self._docks[other.name].isHidden()]
+        return round(panel.share / sum(shown) * self.centralWidget().height())
 
     def _fill_menus(self, commands: Commands) -> None:
         menus: dict[str, QMenu] = {title: self.menuBar().addMenu(title) for title in MENUS}

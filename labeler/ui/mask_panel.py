@@ -34,11 +34,14 @@ class MaskPanel(QWidget):
     -------
     add_requested
         The user wants to add a mask from a file.
+    close_requested
+        The user wants a mask out of the window (its name).
     said
         A sentence for the status bar: what became of regions that were dropped here.
     """
 
     add_requested = pyqtSignal()
+    close_requested = pyqtSignal(str)
     said = pyqtSignal(str)
 
     def __init__(self, ws: Workspace, commands: Commands, parent: QWidget | None = None) -> None:
@@ -101,6 +104,7 @@ class MaskPanel(QWidget):
         for command_id, icon in (
             ("mask.new", "mdi6.plus"),
             ("mask.copy", "mdi6.content-duplicate"),
+            ("mask.from_proposal", "mdi6.creation-outline"),
         ):
             action = commands.action(command_id)
             button = self.header.add_button(
@@ -109,6 +113,7 @@ class MaskPanel(QWidget):
             action.changed.connect(
                 lambda button=button, action=action: button.setEnabled(action.isEnabled())
             )
+            button.setEnabled(action.isEnabled())
         self._label_button = self.header.add_button(
             "button.mask.label",
             "Choose the label that edits write, from all there are",
@@ -218,6 +223,7 @@ class MaskPanel(QWidget):
         row = MaskRow(self._ws, name, self._list)
         row.set_open(name in self._open)
         row.set_slider_px(self._slider_px)
+        row.close_requested.connect(lambda: self.close_requested.emit(name))
         row.opened.connect(
             lambda is_open: (self._open.add if is_open else self._open.discard)(name)
         )

@@ -7,7 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QComboBox, QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from labeler.ui import style
 from labeler.ui.model_fields import Bound, parameter_field
@@ -41,13 +49,14 @@ class ModelChoice(QWidget):
         self._runner = runner
         self._fields: dict[str, Bound] = {}
         self._values: dict[str, dict[str, Any]] = {}
+        self._is_compact = False
         self._models = QComboBox(self)
         self._about = wrapped_label(self, "modelAbout", "About the model")
         self._warning = wrapped_label(self, "modelWarning", "What the model may be used for")
         self._needs = wrapped_label(self, "modelNeeds", "Phases that the model uses")
         self._options = QWidget(self)
         self._more = quiet_button(
-            self, "modelOptions", "Show parameters and device", text="Options …"
+            self, "modelOptions", "Parameters, and what computes the model", icon="mdi6.tune"
         )
         self._dress()
         self._lay_out()
@@ -92,10 +101,12 @@ class ModelChoice(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(style.scaled(4))
-        for widget in (self._models, self._about, self._warning, self._needs):
+        line = QHBoxLayout()
+        line.addWidget(self._models, 1)
+        line.addWidget(self._more)
+        layout.addLayout(line)
+        for widget in (self._about, self._warning, self._needs, self._options):
             layout.addWidget(widget)
-        layout.addWidget(self._more, 0, Qt.AlignLeft)
-        layout.addWidget(self._options)
         form = QFormLayout(self._options)
         form.setContentsMargins(0, 0, 0, style.scaled(4))
         form.setFieldGrowthPolicy(QFormLayout.AllNonFixedFieldsGrow)
@@ -121,14 +132,27 @@ class ModelChoice(QWidget):
         entry = self._runner.entry(self.model_id)
         card = entry.card if entry is not None else None
         self._make_fields()
-        self._about.setVisible(card is not None)
-        self._warning.setVisible(card is not None and card.demonstration)
         self._warning.setText(DEMONSTRATION)
+        self._show_card()
         if card is not None:
             first = " \u00b7 ".join(filter(None, (card.version, card.licence)))
             self._about.setText(f"{html.escape(card.intended_use)}<br>{html.escape(first)}")
             self._about.setToolTip(f"{entry.source if entry else ''}\nWeights {card.weights[:16]}")
         self._show_needs()
+
+    def set_compact(self, is_compact: bool) -> None:
+        """Leave the card out while there is a proposal to look at, which says the same."""
+        if is_compact != self._is_compact:
+            self._is_compact = is_compact
+            self._show_card()
+            self._show_needs()
+
+    def _show_card(self) -> None:
+        entry = self._runner.entry(self.model_id)
+        card = entry.card if entry is not None else None
+        self._about.setVisible(card is not None and not self._is_compact)
+        is_demonstration = card is not None and card.demonstration
+        self._warning.setVisible(is_demonstration and not self._is_compact)
 
     def _show_needs(self, *_: object) -> None:
         """Say what the model would use of the open case, or why it cannot run on it."""
@@ -145,7 +169,8 @@ class ModelChoice(QWidget):
             missing = [phase for phase in entry.card.phases if phase not in used]
             text = f"Uses {', '.join(used) or 'the phases that are found'} of this case"
             text += f" ({', '.join(missing)} missing)." if missing and used else "."
-        self._needs.setVisible(bool(text) and entry is not None)
+        is_told = bool(text) and entry is not None
+        self._needs.setVisible(is_told and (refusal is not None or not self._is_compact))
         self._needs.setText(f'<span style="color:{colour}">{html.escape(text)}</span>')
         self.changed.emit()
 

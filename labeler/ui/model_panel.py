@@ -29,6 +29,10 @@ NO_PROPOSAL = "Run the model: what it proposes is shown here and in the views, w
 NO_REGION = "The model has found nothing."
 
 
+#: Buttons that run a model, with their words.
+RUN_BUTTONS = {"model.run": "Run", "model.run_all": "All listed", "model.cancel": "Stop"}
+
+
 class ModelPanel(QWidget):
     """The models, the queue, and the proposal for the open case."""
 
@@ -60,7 +64,7 @@ class ModelPanel(QWidget):
         self._show()
 
     def sizeHint(self) -> QSize:
-        return QSize(style.scaled(320), style.scaled(380))
+        return QSize(style.scaled(320), style.scaled(560))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(style.scaled(200), style.scaled(150))
@@ -80,15 +84,16 @@ class ModelPanel(QWidget):
     def _lay_out(self, commands: Commands) -> None:
         buttons = QHBoxLayout()
         buttons.setSpacing(style.scaled(4))
-        for command in ("model.run", "model.run_all", "model.cancel"):
+        for command, word in RUN_BUTTONS.items():
             button = QToolButton(self)
+            commands.action(command).setIconText(word)  # there is no room for the menu's words
             button.setDefaultAction(commands.action(command))
             button.setObjectName(f"button.{command}")
             button.setToolButtonStyle(Qt.ToolButtonTextBesideIcon)
             button.setFocusPolicy(Qt.TabFocus)
             buttons.addWidget(button)
         buttons.addStretch(1)
-        content = QWidget(self)
+        content = _Content(self)
         inner = QVBoxLayout(content)
         inner.setContentsMargins(*(style.scaled(px) for px in (12, 2, 10, 8)))
         inner.setSpacing(style.scaled(5))
@@ -126,8 +131,19 @@ class ModelPanel(QWidget):
             text = NO_REGION
         self._hint.set_text(text, with_action=False)
         self._hint.setVisible(bool(text))
+        same = current is not None and current.run.model == self.choice.model_id
+        self.choice.set_compact(same)
         n_open = len(proposals.open_numbers())
         total = len(current.regions) if current is not None else 0
         self.header.set_note(
             f"{n_open:,} of {total:,} open" if total else "", "Regions nothing was decided on"
         )
+
+
+class _Content(QWidget):
+    """What is scrolled: as high as its texts need at its width, which Qt does not ask for."""
+
+    def minimumSizeHint(self) -> QSize:
+        layout = self.layout()
+        width = self.width() if layout is not None else 0
+        return QSize(0, 0 if layout is None else layout.totalHeightForWidth(max(1, width)))

@@ -18,8 +18,8 @@ LESION = "lesion"
 
 NUMBER_ROLE = int(Qt.UserRole)
 
-#: Rows that are seen at least, and at most before the list scrolls.
-MIN_ROWS, MAX_ROWS = 3, 9
+#: Rows that are seen at least; the list takes what room there is.
+MIN_ROWS = 4
 
 STATE_TIPS: dict[Decision, str] = {
     "open": "Not decided on yet",
@@ -83,9 +83,7 @@ class ProposalList(QTreeWidget):
             self.chosen.emit(now.data(0, NUMBER_ROLE))
 
     def sizeHint(self) -> QSize:
-        row = max(self.sizeHintForRow(0), style.scaled(20))
-        rows = min(MAX_ROWS, max(MIN_ROWS, len(self._rows)))
-        return QSize(style.scaled(280), rows * row + self.header().sizeHint().height())
+        return QSize(style.scaled(280), self.minimumSizeHint().height())
 
     def minimumSizeHint(self) -> QSize:
         row = max(self.sizeHintForRow(0), style.scaled(20))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from labeler.core.regions import Region
 from labeler.core.volume import PHASES
@@ -22,18 +22,15 @@ from labeler.ui.proposal_list import ProposalList
 from labeler.workflows.review_proposal import go_to_proposed
 from labeler.workflows.workspace import Workspace
 
-#: Buttons below the list, in this order.
+#: Buttons below the list, and those beside the title, which have no words.
 BUTTONS = (
     "proposal.accept",
     "proposal.accept_label",
     "proposal.accept_all",
     "proposal.reject",
     "proposal.reject_all",
-    "proposal.show",
-    "proposal.compare",
-    "mask.from_proposal",
-    "proposal.labels",
 )
+TITLE_BUTTONS = ("proposal.show", "proposal.compare", "mask.from_proposal", "proposal.labels")
 
 #: Opinions of a stage that are written out: the largest.
 MAX_OPINIONS = 3
@@ -59,7 +56,12 @@ class ProposalView(QWidget):
         self._unknown.setProperty("look", True)
         self.rows = ProposalList(ws.session, self)
         self._detail = wrapped_label(self, "proposalDetail", "The selected region")
-        self._buttons = [self._button(commands, command) for command in BUTTONS]
+        self._buttons = [
+            self._button(commands, command, Qt.ToolButtonTextBesideIcon) for command in BUTTONS
+        ]
+        self._title_buttons = [
+            self._button(commands, command, Qt.ToolButtonIconOnly) for command in TITLE_BUTTONS
+        ]
         self._lay_out()
         self.rows.chosen.connect(lambda number: go_to_proposed(ws, number))
         self._proposals.changed.connect(self._show)
@@ -67,11 +69,12 @@ class ProposalView(QWidget):
         self._proposals.selected.connect(self._show_detail)
         self._show()
 
-    def _button(self, commands: Commands, command: str) -> QToolButton:
+    def _button(self, commands: Commands, command: str, form: Qt.ToolButtonStyle) -> QToolButton:
         button = QToolButton(self)
         button.setDefaultAction(commands.action(command))
         button.setObjectName(f"button.{command}")
-        button.setToolButtonStyle(Qt.ToolButtonTextBesideIcon)
+        button.setToolButtonStyle(form)
+        button.setAccessibleName(commands.action(command).text())
         button.setFont(style.text_font(style.SMALL_PX + 1))
         button.setFocusPolicy(Qt.TabFocus)
         return button
@@ -84,16 +87,21 @@ class ProposalView(QWidget):
         policy = QSizePolicy(QSizePolicy.Preferred, QSizePolicy.Minimum)
         policy.setHeightForWidth(True)
         buttons.setSizePolicy(policy)
+        line = QHBoxLayout()
+        line.setSpacing(0)
+        line.addWidget(self._title, 1)
+        for button in self._title_buttons:
+            button.setProperty("quiet", True)
+            line.addWidget(button, 0, Qt.AlignTop)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, style.scaled(4), 0, 0)
         layout.setSpacing(style.scaled(4))
-        for widget in (
-            self._title, self._warning, self._doubts, self._summary, self._unknown,
-        ):  # fmt: skip
+        layout.addLayout(line)
+        for widget in (self._warning, self._doubts, self._summary, self._unknown):
             layout.addWidget(widget)
         layout.addWidget(self.rows, 1)
-        layout.addWidget(self._detail)
         layout.addWidget(buttons)
+        layout.addWidget(self._detail)
 
     def _show(self) -> None:
         proposal = self._proposals.current
@@ -101,7 +109,7 @@ class ProposalView(QWidget):
         if proposal is None:
             return
         run = proposal.run
-        facts = (proposal.phase, run.device, duration(run.seconds), run.time[11:16])
+        facts = (proposal.phase, run.device, duration(run.seconds))
         title = html.escape(f"{run.title} {run.version}")
         self._title.setText(f"<b>{title}</b> \u00b7 {html.escape(' · '.join(filter(None, facts)))}")
         self._title.setToolTip(_provenance(proposal))
@@ -152,6 +160,7 @@ def _provenance(proposal: Proposal) -> str:
         if params
         else f"Phases {', '.join(run.phases)}",
         f"Weights {run.weights[:16] or 'none'}",
+        f"Run {run.time[:16].replace('T', ' ')}",
         run.intended_use,
     ]
     return "\n".join(filter(None, lines))
@@ -192,5 +201,5 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.3g}"
+        return formats.measure(value)
     return formats.UNKNOWN if value is None else str(value)

@@ -14,7 +14,7 @@ from labeler.ui.commands import Commands
 from labeler.ui.dialog import Dialog
 from labeler.ui.keys_editor import KeysEditor
 from labeler.ui.region_table import DIAMETER, HU, VOLUME, column_tip
-from labeler.ui.settings_fields import MASKS, MEMORY, VIEWS, Bound, Field, bind
+from labeler.ui.settings_fields import MASKS, MEMORY, MODELS, VIEWS, Bound, Field, bind
 from labeler.workflows.workspace import Workspace
 
 
@@ -34,6 +34,7 @@ class SettingsDialog(Dialog):
         tabs.addTab(self._page(MASKS), "Masks and editing")
         tabs.addTab(self._columns_page(), "Region list")
         tabs.addTab(self._page(MEMORY), "Memory")
+        tabs.addTab(self._page(MODELS), "Models")
         tabs.addTab(self._keys, "Keys")
         self.content.addWidget(tabs)
         self.accepted.connect(self._keep)

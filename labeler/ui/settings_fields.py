@@ -86,6 +86,20 @@ MEMORY = (
 )  # fmt: skip
 
 
+MODELS = (
+    Field("models", "device", "Runs on", "What computes the models",
+          choices={"auto": "graphics card, else processor", "cpu": "processor",
+                   "cuda": "graphics card"}),
+    Field("models", "ahead", "Run the model for the next cases while I look at one",
+          "Their proposals wait when you come to them"),
+    Field("models", "ahead_cases", "For so many cases", "The next ones of the list",
+          low=1, high=20),
+    Field("memory", "proposals_mb", "Memory for proposals",
+          "Of cases that are not open; they are on disk, too", low=1, high=100_000, step=64,
+          unit=" MB"),
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Bound:
     """A field with its widget; ``value`` reads what the user chose."""
