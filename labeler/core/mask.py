@@ -267,6 +267,10 @@ class Mask:
         self._array, self._revision = prepared.array, prepared.revision
         self._writes += 1
 
+    def resume(self, revision: int) -> None:
+        """Give the content, as just read, the name that it was known by before."""
+        self._revision = self._saved_revision = revision
+
     def mark_saved(self, revision: int) -> None:
         """Note that the content named ``revision`` is on disk."""
         self._saved_revision = revision

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +21,7 @@ from labeler.core.mask import Box, Mask, Patch, Prepared
 from labeler.core.regions import Region, RegionIndex
 from labeler.core.volume import Volume
 from labeler.state.proposals import Proposals
+from labeler.storage.atomic import Fingerprint
 from labeler.storage.cases import Case
 from labeler.storage.masks import MaskFile
 
@@ -57,6 +59,15 @@ class MaskEntry:
 
     mask: Mask
     file: MaskFile | None
+
+
+@dataclass(frozen=True)
+class ClosedMask:
+    """A mask that was taken out of the window: its file, and the revision that is in it."""
+
+    path: Path
+    fingerprint: Fingerprint | None
+    revision: int
 
 
 class Session(QObject):
@@ -106,6 +117,8 @@ class Session(QObject):
         self._volumes: dict[str, Volume] = {}
         self._masks: dict[str, MaskEntry] = {}
         self._regions: dict[str, RegionIndex] = {}
+        #: Masks of the open case that were taken out of the window.
+        self.closed: dict[str, ClosedMask] = {}
         self._problems: dict[str, str] = {}
         #: What a model proposes for the case; never one of the masks.
         self.proposals = Proposals(self)
@@ -151,6 +164,7 @@ class Session(QObject):
         self._volumes.clear()
         self._masks.clear()
         self._regions.clear()
+        self.closed.clear()
         self._problems.clear()
         self.history.clear()
         self.busy_with = self.wanted_step = None
@@ -171,6 +185,7 @@ class Session(QObject):
         Those of the case stand in its order, whichever is read first; new ones follow.
         """
         self._masks[mask.name] = MaskEntry(mask, file)
+        self.closed.pop(mask.name, None)
         names = [source.name for source in self.case.masks] if self.case is not None else []
         self._masks = dict(
             sorted(
@@ -183,7 +198,11 @@ class Session(QObject):
 
     def remove_mask(self, name: str) -> None:
         """Take a mask out of the window (its file stays)."""
-        self._masks.pop(name)
+        entry = self._masks.pop(name)
+        if entry.file is not None:
+            self.closed[name] = ClosedMask(
+                entry.file.path, entry.file.fingerprint, entry.mask.saved_revision
+            )
         self._regions.pop(name, None)
         self.history.forget({name})
         self.mask_removed.emit(name)

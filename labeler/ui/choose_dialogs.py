@@ -150,36 +150,50 @@ def ask_mask_name(
         dialog.deleteLater()
 
 
-def unsaved_question(parent: QWidget | None, case_id: str) -> QMessageBox:
-    """Make the question what to do with the unsaved changes of a case."""
+def unsaved_question(
+    parent: QWidget | None,
+    what: str,
+    further: str = "Save them before leaving the case?",
+    name: str = "saveQuestion",
+) -> QMessageBox:
+    """Make the question what to do with the unsaved changes of a case or mask."""
     box = QMessageBox(parent)
-    box.setObjectName("saveQuestion")
+    box.setObjectName(name)
     box.setWindowTitle("Unsaved changes")
     box.setIconPixmap(
         style.icon("mdi6.content-save-alert-outline", style.AMBER).pixmap(
             style.scaled(32), style.scaled(32)
         )
     )
-    box.setText(f"{case_id} has changes that are not saved.")
-    box.setInformativeText("Save them before leaving the case?")
-    for words, role, name, tip in (
+    box.setText(f"{what} has changes that are not saved.")
+    box.setInformativeText(further)
+    for words, role, answer, tip in (
         ("&Save", QMessageBox.AcceptRole, "save", "Write the changes, then go on  (Enter)"),
         ("&Discard", QMessageBox.DestructiveRole, "discard", "Forget the changes and go on"),
-        ("S&tay", QMessageBox.RejectRole, "stay", "Stay with this case  (Esc)"),
+        ("S&tay", QMessageBox.RejectRole, "stay", "Leave everything as it is  (Esc)"),
     ):
         button = box.addButton(words, role)
-        button.setObjectName(f"saveQuestion.{name}")
+        button.setObjectName(f"{name}.{answer}")
         button.setToolTip(tip)
-        if name == "save":
+        if answer == "save":
             box.setDefaultButton(button)
-        if name == "stay":
+        if answer == "stay":
             box.setEscapeButton(button)
     return box
 
 
 def ask_about_unsaved(parent: QWidget | None, case_id: str) -> Answer:
     """Ask once what to do with the unsaved changes of a case."""
-    box = unsaved_question(parent, case_id)
+    return _answer(unsaved_question(parent, case_id))
+
+
+def ask_about_unsaved_mask(parent: QWidget | None, mask: str) -> Answer:
+    """Ask what to do with the unsaved changes of a mask that is to be closed."""
+    further = "Save the case before the mask is closed? Its file stays in any case."
+    return _answer(unsaved_question(parent, mask, further, "closeQuestion"))
+
+
+def _answer(box: QMessageBox) -> Answer:
     try:
         box.exec_()
         name = box.clickedButton().objectName().rpartition(".")[2] if box.clickedButton() else ""

@@ -80,6 +80,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("region.merge", "Regions", "Merge with…", "Join the selected region and the one selected next, with a bridge between", ("J",), "mdi6.call-merge"),
     Command("mask.new", "Masks", "New empty mask…", "Add an empty mask on the grid of the active view's phase", ("Ctrl+N",), "mdi6.plus"),
     Command("mask.copy", "Masks", "Copy mask…", "Add a copy of the active mask under another name", ("Ctrl+D",), "mdi6.content-duplicate"),
+    Command("mask.close", "Masks", "Close mask", "Take the active mask out of the window; its file stays", ("Ctrl+W",), "mdi6.layers-remove"),
     Command("mask.threshold", "Masks", "Label by threshold…", "Give every voxel within a range of HU the active label", ("Ctrl+T",), "mdi6.tune-vertical"),
     Command("mask.take_labels", "Masks", "Take labels of a mask…", "Draw what another mask has into the active one", ("Ctrl+L",), "mdi6.layers-plus"),
     Command("mask.combine", "Masks", "Combine masks…", "Both together, what both have, one without the other", ("Ctrl+B",), "mdi6.set-center"),

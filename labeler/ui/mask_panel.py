@@ -122,7 +122,7 @@ class MaskPanel(QWidget):
         )
         self.header.add_button(
             "button.mask.add",
-            "Add a mask from a file",
+            "Add a mask from a file; a copy is kept with the case",
             self.add_requested.emit,
             icon="mdi6.file-plus-outline",
         )

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from PyQt5.QtCore import QPoint, QRect, QSize, Qt, pyqtSignal
-from PyQt5.QtGui import QMouseEvent, QResizeEvent
+from PyQt5.QtGui import QContextMenuEvent, QMouseEvent, QResizeEvent
 from PyQt5.QtWidgets import (
     QGridLayout,
     QLabel,
+    QMenu,
     QRadioButton,
     QSizePolicy,
     QVBoxLayout,
@@ -42,9 +43,12 @@ class MaskRow(QWidget):
     -------
     opened
         The labels were shown or hidden by the user.
+    close_requested
+        The user wants the mask out of the window.
     """
 
     opened = pyqtSignal(bool)
+    close_requested = pyqtSignal()
 
     def __init__(self, ws: Workspace, mask: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -127,6 +131,21 @@ class MaskRow(QWidget):
         if event.button() == Qt.LeftButton:
             self._ws.selection.set_mask(self.mask)
         super().mousePressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self.menu().popup(event.globalPos())
+
+    def menu(self) -> QMenu:
+        """Make the menu of the right button."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WA_DeleteOnClose)
+        menu.setObjectName("maskMenu")
+        menu.setToolTipsVisible(True)
+        action = menu.addAction(style.icon("mdi6.layers-remove"), f"Close {self.mask}")
+        action.setObjectName(f"close.{self.mask}")
+        action.setToolTip("Take the mask out of the window; its file stays")
+        action.triggered.connect(lambda checked=False: self.close_requested.emit())
+        return menu
 
     def _dress(self) -> None:
         self._radio.setObjectName(f"active.{self.mask}")

@@ -11,6 +11,7 @@ from PyQt5.QtWidgets import QDialog, QFileDialog, QWidget
 from labeler.state.selection import RegionRef
 from labeler.ui.choose_dialogs import ask_mask_name, choose_label
 from labeler.ui.commands import Commands
+from labeler.ui.mask_closing import MaskClosing
 from labeler.ui.mask_dialogs import TransferDialog
 from labeler.ui.mask_operation_actions import MaskOperationActions
 from labeler.ui.operation_actions import OperationActions
@@ -76,6 +77,8 @@ class RegionActions(QObject):
         shapes.refused.connect(self.refused)
         masks = MaskOperationActions(ws, commands, window)
         masks.refused.connect(self.refused)
+        self._closing = MaskClosing(ws, commands, saver, window)
+        self._closing.said.connect(self.refused)
         ws.selection.changed.connect(self._show_lock)
         self._show_lock()
 
@@ -90,6 +93,10 @@ class RegionActions(QObject):
         )
         if path:
             self._opener.add_mask_file(Path(path))
+
+    def close_mask(self, name: str) -> None:
+        """Take a mask out of the window; what is not saved of it is asked about."""
+        self._closing.close(name)
 
     def _on_regions(self, act: Callable[[list[RegionRef]], None]) -> None:
         refs = self._regions.selected_refs()

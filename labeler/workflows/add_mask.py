@@ -1,9 +1,11 @@
-"""New masks: empty ones, and copies."""
+"""New masks: empty ones, copies, and those from files elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from labeler.core.edits import Edit
 from labeler.core.mask import Box, Mask, Patch
 from labeler.state.session import Session
 from labeler.state.tasks import TaskContext
+from labeler.storage.atomic import split_name
+from labeler.storage.cases import new_mask_path
+from labeler.storage.errors import ImageError
 from labeler.storage.masks import MaskFile
 from labeler.storage.masks import new_mask as empty_mask_file
 from labeler.workflows.carry_out import carry_out
@@ -33,7 +38,44 @@ def free_name(suggestion: str, taken: Iterable[str]) -> str:
 def taken_names(session: Session) -> set[str]:
     """Names of masks that are open, and of files of the case that could not be."""
     files = session.case.masks if session.case is not None else ()
-    return {*session.masks, *(source.name for source in files)}
+    return {*session.masks, *session.closed, *(source.name for source in files)}
+
+
+def name_of_file(session: Session, path: Path) -> str:
+    """Name that a mask file gets in the open case; that of a closed mask when it is its file."""
+    for name, closed in session.closed.items():
+        if closed.path == path:
+            return name
+    return free_name(split_name(path.name)[0], taken_names(session))
+
+
+def as_mask_of(session: Session, file: MaskFile) -> MaskFile:
+    """Return a mask that was read from a file as it joins the open case.
+
+    A mask that was closed goes on where it was. A file that the case would not find again the
+    next time is left alone: the mask gets a file of its own with the case. In a case that can
+    only be looked at, everything stays as it is.
+
+    Raises
+    ------
+    ImageError
+        When the file of a closed mask has been changed since.
+    """
+    name, case = file.mask.name, session.case
+    closed = session.closed.get(name)
+    if closed is not None and closed.path == file.path:
+        known = closed.fingerprint
+        if known is None or file.fingerprint is None or not file.fingerprint.same_content(known):
+            raise ImageError(
+                f"{file.path.name} was changed after it was closed; open the case again to see it."
+            )
+        file.mask.resume(closed.revision)
+        return file
+    if case is None or session.read_only_reason is not None:
+        return file
+    if name in {source.name for source in case.masks} or file.path == new_mask_path(case, name):
+        return file
+    return replace(file, path=Path(f"{name}.nii.gz"), fingerprint=None)
 
 
 def new_mask(ws: Workspace, name: str, phase: str) -> None:

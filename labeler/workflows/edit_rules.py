@@ -27,6 +27,17 @@ def refuse_read_only(ws: Workspace) -> None:
         raise EditRefused("Open a case first (Ctrl+O)")
     if ws.session.read_only_reason:
         raise EditRefused(ws.session.read_only_reason)
+    refuse_busy(ws)
+
+
+def refuse_busy(ws: Workspace) -> None:
+    """Refuse while something is being changed.
+
+    Raises
+    ------
+    EditRefused
+        With what it is.
+    """
     if ws.session.busy_with is not None:
         raise EditRefused(f"{ws.session.busy_with} is still being done")
     if ws.session.is_drawing:

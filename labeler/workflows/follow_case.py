@@ -41,5 +41,5 @@ class WorklistFollower(QObject):
     def _saved(self, _moment: object) -> None:
         """Look at the files anew when a mask has one that the case does not know."""
         case = self._session.case
-        if case is not None and {mask.name for mask in case.masks} != set(self._session.masks):
+        if case is not None and set(self._session.masks) - {mask.name for mask in case.masks}:
             self._worklist.reread(case.id)

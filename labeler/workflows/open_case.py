@@ -21,7 +21,7 @@ from labeler.core.labels import LabelTable
 from labeler.core.volume import PHASES, Volume
 from labeler.state.session import Session
 from labeler.state.tasks import TaskContext
-from labeler.storage.atomic import folder_problem, split_name
+from labeler.storage.atomic import folder_problem
 from labeler.storage.cache import VolumeCache
 from labeler.storage.cases import Case, PhaseSource, inspect
 from labeler.storage.errors import ImageError
@@ -33,7 +33,7 @@ from labeler.storage.masks import MaskFile, read_mask
 from labeler.storage.places import Place
 from labeler.storage.reasons import reason
 from labeler.storage.sidecar import LoadedSidecar, case_file_name, load_sidecar
-from labeler.workflows.add_mask import free_name, taken_names
+from labeler.workflows.add_mask import as_mask_of, name_of_file
 from labeler.workflows.open_folder import Worklist
 from labeler.workflows.workspace import Workspace
 
@@ -142,8 +142,8 @@ class CaseOpener(QObject):
             self._ws.session.begin(None)
 
     def add_mask_file(self, path: Path) -> None:
-        """Read one more mask for the open case; edits of it are saved where it lies."""
-        name = free_name(split_name(path.name)[0], taken_names(self._ws.session))
+        """Read one more mask for the open case (see :func:`as_mask_of` for its file)."""
+        name = name_of_file(self._ws.session, path)
         self._waiting.add(("mask", name))
         self._submit("mask", name, _read_mask, path, name)
 
@@ -217,6 +217,10 @@ class CaseOpener(QObject):
 
     def _mask_read(self, name: str, mask_file: MaskFile) -> None:
         refusal = mask_refusal(mask_file.path.name, mask_file.mask.grid, self._grids)
+        try:
+            mask_file = as_mask_of(self._ws.session, mask_file)
+        except ImageError as error:
+            refusal = str(error)
         if refusal is None:
             self._ws.session.add_mask(mask_file.mask, mask_file)
             self._choose_mask()
