@@ -264,14 +264,19 @@ class PatchStream(IterableDataset[PatchBatch]):
     def __iter__(self) -> Iterator[PatchBatch]:
         """Yield batches without end; two livers share each batch."""
         pool, showing = self._pool(), LiverShowing(self._seed)
+        looks = self._settings.looks
         number, visits = -1, []
+        at, batch = -1, None
         step = self._first
         while True:
-            if step // self._settings.batches_of_each != number:
-                number = step // self._settings.batches_of_each
-                visits = [self._visit(pool, showing, 2 * number + n) for n in range(2)]
-            rng = np.random.default_rng((self._seed, 5, step))
-            yield make_batch(visits, self._settings.batch, rng)
+            if batch is None or step // looks != at:
+                at = step // looks
+                if at // self._settings.batches_of_each != number:
+                    number = at // self._settings.batches_of_each
+                    visits = [self._visit(pool, showing, 2 * number + n) for n in range(2)]
+                rng = np.random.default_rng((self._seed, 5, at))
+                batch = make_batch(visits, self._settings.batch, rng)
+            yield mirrored(batch, np.random.default_rng((self._seed, 6, step)))
             step += 1
 
     def _visit(self, pool: Pool, showing: LiverShowing, number: int) -> LiverVisit:
@@ -293,6 +298,12 @@ def visit_liver(
     if not isinstance(patient, PaintedPatient):
         raise ValueError(f"the pool holds a real scan under the liver of seed {seed}")
     return LiverVisit(patient, showing.phases(patient, rng), rng, settings)
+
+
+def mirrored(batch: PatchBatch, rng: np.random.Generator) -> PatchBatch:
+    """Return a batch turned over along some axes, as if it were another one."""
+    axes = [-1 - axis for axis in range(3) if rng.random() < 0.5]
+    return PatchBatch(batch.patches.flip(axes), batch.kinds, batch.outlines.flip(axes))
 
 
 def make_batch(visits: list[LiverVisit], size: int, rng: np.random.Generator) -> PatchBatch:

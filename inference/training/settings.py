@@ -102,7 +102,9 @@ class LesionSettings(LoopSettings):
     batch : int
         Patches of a step.
     batches_of_each : int
-        Steps for which one liver is used.
+        Batches for which one pair of livers is used.
+    looks : int
+        Steps for which one batch is used, mirrored another way each time.
     negative_share : float
         Part of the patches that show no lesion where one is proposed.
     context_share : float
@@ -118,6 +120,7 @@ class LesionSettings(LoopSettings):
     widths: tuple[int, int, int]
     batch: int = Field(gt=0)
     batches_of_each: int = Field(gt=0)
+    looks: int = Field(gt=0)
     negative_share: float = Field(ge=0, le=1)
     context_share: float = Field(ge=0, le=1)
     noise_hu: tuple[float, float]
