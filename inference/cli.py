@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from inference.cli_run import CommandFailed, batch, models, run
+from inference.cli_train import train
 
 
 @click.group()
@@ -18,7 +19,7 @@ def cli() -> None:
     """Models and synthetic patients for CT Labeler."""
 
 
-for command in (models, run, batch):
+for command in (models, run, batch, train):
     cli.add_command(command)
 
 

@@ -102,3 +102,36 @@ def vertebra(out: Path, resume: bool, settings: Path | None, anatomies: Path | N
     found = [(a.ct, a.labels) for a in known_anatomies(anatomies) if not a.liver_only]
     click.echo(f"Real anatomies: {len(found)}.", err=True)
     VertebraTraining(out, chosen, tuple(found)).run()
+
+
+@train.command()
+@click.argument("family", type=click.Choice(["liver"]))
+@click.option(
+    "--from",
+    "training",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of the training.",
+)
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the model: weights, curves and card.",
+)
+@click.option("--version", required=True, help="Of the model.")
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Settings of the training; config/train_liver.toml by default.",
+)
+def export(family: str, training: Path, target: Path, version: str, settings: Path | None) -> None:
+    """Make a model of the best weights of a training, which may still run."""
+    from inference.locations import config_folder
+    from inference.training.export import export_liver
+    from inference.training.settings import read_settings
+
+    chosen = read_settings(settings or config_folder() / "train_liver.toml")
+    export_liver(training, target, chosen, version)
+    click.echo(f"Wrote the {family} model to {target}.")

@@ -1,0 +1,98 @@
+"""From a training's folder to a model that is shipped: weights, and the card beside them."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from inference.cards import MANIFEST_NAME, sha256_of
+from inference.liver import classes
+from inference.liver.model import COARSE_NAME, FINE_NAME
+from inference.phantom.labels import LABEL_NAMES
+from inference.training.loop import BEST_NAME, CURVE_NAME
+from inference.training.settings import LiverSettings
+
+INTENDED_USE = (
+    "Demonstration model, trained on synthetic data, not for clinical use. Proposes outlines of "
+    "the liver, six other organs and focal liver lesions in abdominal CT, for a person to correct."
+)
+_HEADER = "Written by `ct-infer train export`; docs/models/liver.md tells what the model can do."
+
+
+def _best_row(curve: Path) -> dict[str, float]:
+    """Return the row of a curve whose weights are the best."""
+    with curve.open(newline="", encoding="utf-8") as file:
+        rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+    if not rows:
+        raise ValueError(f"{curve} has no validation yet")
+    return max(rows, key=lambda row: row["score"])
+
+
+def export_liver(training: Path, target: Path, settings: LiverSettings, version: str) -> None:
+    """Write the best weights of a training and their card.
+
+    Parameters
+    ----------
+    training : Path
+        Folder of `ct-infer train liver`.
+    target : Path
+        Gets the weights, ``model.toml`` and the curves.
+    settings : LiverSettings
+        Those of the training.
+    version : str
+        Of the model.
+
+    Raises
+    ------
+    ValueError
+        A stage has no weights yet.
+    """
+    stages = {"coarse": settings.coarse, "fine": settings.fine}
+    rows: dict[str, dict[str, float]] = {}
+    for stage in stages:
+        if not (training / stage / BEST_NAME).is_file():
+            raise ValueError(f"{training} has no weights of the {stage} network yet")
+        rows[stage] = _best_row(training / stage / CURVE_NAME)
+    target.mkdir(parents=True, exist_ok=True)
+    for stage, name in (("coarse", COARSE_NAME), ("fine", FINE_NAME)):
+        shutil.copyfile(training / stage / BEST_NAME, target / name)
+        shutil.copyfile(training / stage / CURVE_NAME, target / f"{stage}-curve.csv")
+    document = tomlkit.document()
+    document.add(tomlkit.comment(_HEADER))
+    for name, table in _tables(target, settings, rows, version).items():
+        document[name] = table
+    (target / MANIFEST_NAME).write_text(tomlkit.dumps(document), encoding="utf-8")
+
+
+def _tables(
+    target: Path, settings: LiverSettings, rows: dict[str, dict[str, float]], version: str
+) -> dict[str, dict[str, Any]]:
+    """Return the tables of the card."""
+    labels = classes.LABEL_OF_CLASS[classes.LABEL_OF_CLASS > 0].tolist()
+    return {
+        "model": {
+            "id": "liver",
+            "family": "liver",
+            "title": "Liver, organs and lesions",
+            "version": version,
+            "licence": "GPL-3.0-or-later",
+            "intended_use": INTENDED_USE,
+            "phases": ["PV", "DL", "ART", "NC"],
+            "demonstration": True,
+        },
+        "weights": {path.name: sha256_of(path) for path in sorted(target.glob("*.safetensors"))},
+        "networks": {
+            "coarse": list(settings.coarse.features),
+            "fine": list(settings.fine.features),
+        },
+        "labels": {str(label): LABEL_NAMES[label] for label in labels},
+        "training": {
+            "seed": settings.seed,
+            **{f"{stage}_steps": int(row["step"]) for stage, row in rows.items()},
+            **{f"{stage}_validation": row["score"] for stage, row in rows.items()},
+        },
+    }
