@@ -3,10 +3,21 @@
 import numpy as np
 import pytest
 from PyQt5.QtCore import Qt
-from PyQt5.QtGui import QTextDocument
+from PyQt5.QtGui import QImage, QTextDocument
 from PyQt5.QtTest import QTest
-from PyQt5.QtWidgets import QApplication, QDialog, QDoubleSpinBox, QLabel, QMenu, QRadioButton
+from PyQt5.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDialog,
+    QDoubleSpinBox,
+    QLabel,
+    QMenu,
+    QRadioButton,
+)
 
+from labeler.core.edits import Edit
+from labeler.core.mask import Box, Patch
+from labeler.workflows.region_acts import delete_region
 from tests.cases_on_disk import write_case
 from tests.gui.view_world import move, press, release
 
@@ -200,3 +211,202 @@ def test_escape_gives_a_line_up(opened):
     release(view, places[1])
     settle(user)
     np.testing.assert_array_equal(array_of(user), before)
+
+
+def shown_effect(user):
+    """The effect that the views show, and the array it is for."""
+    offer = user.program.views.preview.offer
+    return None if offer is None else offer.effect
+
+
+def view_pixels(user, number: int = 2) -> np.ndarray:
+    """Red, green and blue of a view as it is on the screen."""
+    image = user.view(number).grab().toImage().convertToFormat(QImage.Format_RGB32)
+    data = np.frombuffer(image.constBits().asarray(image.byteCount()), np.uint8)
+    return data.reshape(image.height(), image.width(), 4)[..., 2::-1].astype(int)
+
+
+def test_what_would_come_of_it_is_shown_and_follows_the_amount(opened):
+    user = opened
+    select(user, 11)
+    before, plain = array_of(user), view_pixels(user)
+    user.key(Qt.Key_Equal)
+    user.wait(lambda: shown_effect(user) is not None)
+    small = shown_effect(user)
+    assert (small.added > 0, small.removed) == (True, 0)
+    type_amount(user, 8)
+    user.wait(lambda: shown_effect(user) is not small)
+    settle(user)
+    large = shown_effect(user)
+    assert large.added > small.added
+    voxel_ml = user.session.masks["draft"].mask.grid.voxel_ml
+    assert effect(user).startswith(f"+{large.added * voxel_ml:.3g} ml")
+    assert "1 region changes" in effect(user)
+    np.testing.assert_array_equal(array_of(user), before)  # it is only shown
+    now = view_pixels(user)
+    greener = (now[..., 1] - now[..., 0]) - (plain[..., 1] - plain[..., 0]) > 30
+    assert greener.sum() > 200, "what is added is green in the view"
+    answer(user)
+    after = array_of(user)
+    assert (after != before).sum() == large.added
+    assert shown_effect(user) is None
+    assert [edit.name for edit in user.session.history.done] == ["Grow HCC"]
+
+
+def test_esc_takes_the_preview_away(opened):
+    user = opened
+    select(user, 1)
+    before = array_of(user)
+    user.key(Qt.Key_Minus)
+    user.wait(lambda: shown_effect(user) is not None)
+    assert shown_effect(user).removed > 0
+    answer(user, Qt.Key_Escape)
+    assert shown_effect(user) is None
+    np.testing.assert_array_equal(array_of(user), before)
+
+
+@pytest.mark.parametrize("key", [Qt.Key_Return, Qt.Key_Escape])
+def test_the_keys_work_in_the_views_too(opened, key):
+    user = opened
+    select(user, 1)
+    before = array_of(user)
+    user.key(Qt.Key_Minus)
+    user.wait(lambda: shown_effect(user) is not None)
+    removed = shown_effect(user).removed
+    user.key(key)
+    settle(user)
+    assert question(user) is None
+    assert (array_of(user) != before).sum() == (removed if key == Qt.Key_Return else 0)
+
+
+def test_enter_before_it_is_worked_out_does_it_all_the_same(opened):
+    user = opened
+    select(user, 1)
+    before = array_of(user)
+    user.key(Qt.Key_Minus)
+    dialog = question(user)
+    QTest.keyClick(dialog.focusWidget(), Qt.Key_Return)
+    assert question(user) is None
+    settle(user)
+    assert (array_of(user) != before).any()
+    assert user.session.history.undo_name == "Shrink Liver"
+
+
+def test_the_question_follows_the_selected_region_and_edits(opened):
+    user = opened
+    select(user, 1)
+    user.key(Qt.Key_Equal)
+    user.wait(lambda: shown_effect(user) is not None)
+    of_liver = shown_effect(user)
+    select(user, 11)
+    user.wait(lambda: shown_effect(user) not in (None, of_liver))
+    assert (
+        question(user)
+        .findChild(QRadioButton, "operationScope0")
+        .text()
+        .startswith("This region: HCC")
+    )
+    of_lesion = shown_effect(user)
+    ref = user.program.ws.selection.region
+    delete_region(user.program.ws, ref)
+    settle(user)
+    assert question(user) is not None
+    user.wait(lambda: shown_effect(user) not in (None, of_lesion))
+    answer(user)
+    assert user.session.history.undo_name.startswith("Grow")
+
+
+def test_nothing_to_do_is_said_in_the_question(opened):
+    user = opened
+    select(user, 1)
+    user.key(Qt.Key_F, Qt.ShiftModifier)
+    settle(user)
+    assert effect(user) == "Fill holes of Liver: nothing would change"
+    assert not question(user).ok.isEnabled()
+    answer(user, Qt.Key_Escape)
+    select(user, 1)
+    user.program.ws.selection.set_locked("draft", 1, True)
+    user.key(Qt.Key_Equal)
+    assert effect(user) == "Liver is locked in draft (K frees it)"
+    answer(user, Qt.Key_Escape)
+    assert user.session.history.undo_name is None
+
+
+def test_another_case_ends_the_question(opened, tmp_path):
+    user = opened
+    select(user, 1)
+    user.key(Qt.Key_Equal)
+    user.wait(lambda: shown_effect(user) is not None)
+    user.session.begin(None)
+    assert question(user) is None
+    assert shown_effect(user) is None
+
+
+def put(user, array: np.ndarray) -> None:
+    """Give the mask another content, as one edit, and wait until its regions are counted."""
+    mask = user.session.masks["draft"].mask
+    box = Box.whole(array.shape)
+    user.session.apply(Edit("Draw", (Patch.between("draft", box, mask.array, array),)))
+    settle(user)
+
+
+def test_fill_holes_by_key_in_space_and_on_slices(opened):
+    user = opened
+    solid = np.zeros_like(array_of(user))
+    solid[3:12, 5:25, 5:25] = 1
+    holed = solid.copy()
+    holed[6:9, 10:15, 10:15] = 0  # closed on all sides
+    holed[3:12, 18:20, 18:20] = 0  # a channel along k: a hole on axial slices only
+    put(user, holed)
+    select(user, 1)
+    user.key(Qt.Key_F, Qt.ShiftModifier)
+    user.wait(lambda: shown_effect(user) is not None)
+    assert shown_effect(user).added == 3 * 5 * 5
+    manner = question(user).findChild(QComboBox, "operationManner")
+    QTest.keyClick(manner, Qt.Key_Down)
+    user.wait(lambda: shown_effect(user) is not None and shown_effect(user).added != 75)
+    settle(user)
+    assert shown_effect(user).added == 3 * 5 * 5 + 9 * 2 * 2
+    QTest.keyClick(manner, Qt.Key_Up)
+    settle(user)
+    answer(user)
+    filled = holed.copy()
+    filled[6:9, 10:15, 10:15] = 1
+    np.testing.assert_array_equal(array_of(user), filled)
+    assert user.session.history.undo_name == "Fill holes of Liver"
+    user.key(Qt.Key_Z, Qt.ControlModifier)
+    np.testing.assert_array_equal(array_of(user), holed)
+
+
+def test_split_at_necks_by_key(opened):
+    user = opened
+    k, j, i = np.indices(array_of(user).shape)
+    body = lambda at: ((k - 8) * 2) ** 2 + (j - 18) ** 2 + (i - at) ** 2 <= 8**2  # noqa: E731
+    dumbbell = body(10) | body(30)
+    dumbbell[8, 17:20, 10:30] = True
+    put(user, dumbbell.astype(np.uint8))
+    select(user, 1)
+    user.key(Qt.Key_W, Qt.ShiftModifier)
+    type_amount(user, 50)
+    settle(user)
+    assert "no such neck" in effect(user)
+    assert shown_effect(user) is None
+    type_amount(user, 4)
+    user.wait(lambda: shown_effect(user) is not None)
+    assert "1 new region" in effect(user)
+    removed = shown_effect(user).removed
+    answer(user)
+    assert user.session.history.undo_name == "Split Liver at necks"
+    assert (array_of(user) == 1).sum() == dumbbell.sum() - removed
+    sizes = [r.voxels for r in user.session.regions["draft"].regions.values()]
+    assert len(sizes) == 2
+    assert min(sizes) > 0.4 * max(sizes)
+    user.key(Qt.Key_Z, Qt.ControlModifier)
+    np.testing.assert_array_equal(array_of(user), dumbbell)
+
+
+def test_split_at_necks_needs_a_region(opened):
+    user = opened
+    user.program.ws.selection.select_region(None)
+    user.key(Qt.Key_W, Qt.ShiftModifier)
+    assert question(user) is None
