@@ -109,8 +109,9 @@ class SmartBrush:
     """A brush that leaves out what does not look like the place its stroke began on.
 
     Values are averaged over 3 x 3 voxels of a slice before they are compared, so that noise makes
-    no holes. Of what looks alike only the part is painted that hangs together with the line the
-    brush's centre has taken.
+    no holes. At an edge the mean is of both sides: there a voxel next to what looks alike counts
+    with its own value. Of all that, only the part is painted that hangs together with the line
+    the brush's centre has taken.
 
     Parameters
     ----------
@@ -145,9 +146,17 @@ class SmartBrush:
         if covered is None or self._range_hu is None:
             return None
         box, inside = covered
-        alike = inside & in_range(_smoothed(self._values, self._grid, box), *self._range_hu)
+        alike = inside & self._is_alike(box, *self._range_hu)
         found = _touching(alike, self._seeds(box, start_ras, end_ras))
         return (box, found) if found.any() else None
+
+    def _is_alike(self, box: Box, low_hu: float, high_hu: float) -> BoolArray:
+        from scipy import ndimage  # slow to import: not when the program starts
+
+        mean = in_range(_smoothed(self._values, self._grid, box), low_hu, high_hu)
+        beside = ndimage.maximum_filter(mean.view(np.uint8), (1, 3, 3), mode="constant") > 0
+        own = in_range(values_in(self._values, self._grid, box), low_hu, high_hu)
+        return np.asarray(mean | (beside & own))
 
     def _seeds(self, box: Box, start_ras: npt.ArrayLike, end_ras: npt.ArrayLike) -> BoolArray:
         """Voxels the centre of the brush goes through, in the box."""

@@ -21,6 +21,9 @@ from labeler.workflows.edit_contours import (
 )
 from labeler.workflows.edit_rules import EditRefused
 
+#: A point that comes back this near to where it was has not been moved.
+SAME_MM = 1e-6
+
 #: A press this near to a handle, or to the line between two, takes it.
 GRAB_PX = 9.0
 
@@ -41,6 +44,7 @@ class OutlineTool(Tool):
         self._rings: list[FloatArray] = []
         self._held: tuple[int, int] | None = None
         self._before: list[FloatArray] = []
+        self._grip_mm = np.zeros(3)
         canvas.ws.session.changed.connect(self._forget)
         canvas.ws.session.case_opened.connect(self._forget)
 
@@ -74,23 +78,32 @@ class OutlineTool(Tool):
                 self._commit()
             return
         if not is_corner:
+            points = self._rings[ring]
+            ends = points[index], points[(index + 1) % len(points)]
             index += 1
-            self._rings[ring] = np.insert(self._rings[ring], index, self.canvas.ras_at(pos), axis=0)
+            new = _nearest_between(*ends, self.canvas.ras_at(pos))
+            self._rings[ring] = np.insert(points, index, new, axis=0)
         self._before = [points.copy() for points in self._rings]
+        # what is taken a little beside its middle does not jump to the pointer
+        self._grip_mm = self.canvas.ras_at(pos) - self._before[ring][index]
         self._held = ring, index
 
     def move(self, pos: QPointF) -> None:
         self.hover_pos = pos
         if self._held is not None:
             ring, index = self._held
-            self._rings[ring] = dragged(
-                self._before[ring], index, self.canvas.ras_at(pos), self._reach_mm
-            )
+            to = self.canvas.ras_at(pos) - self._grip_mm
+            self._rings[ring] = dragged(self._before[ring], index, to, self._reach_mm)
             self.canvas.update()
 
     def release(self, pos: QPointF) -> None:
-        if self._held is not None:
-            self._held = None
+        if self._held is None:
+            return
+        ring, _ = self._held
+        self._held = None
+        if np.allclose(self._rings[ring], self._before[ring], atol=SAME_MM, rtol=0.0):
+            self._show(self._contour)
+        else:
             self._commit()
 
     def double_click(self, pos: QPointF) -> bool:
@@ -181,6 +194,13 @@ class OutlineTool(Tool):
             if away[index] <= GRAB_PX and (best is None or away[index] < best[0]):
                 best = float(away[index]), (number, index, False)
         return None if best is None else best[1]
+
+
+def _nearest_between(first: FloatArray, second: FloatArray, point: FloatArray) -> FloatArray:
+    """Point of the line between two that is nearest to a third one."""
+    along = second - first
+    length = max(float(along @ along), 1e-12)
+    return np.asarray(first + min(max(float((point - first) @ along) / length, 0.0), 1.0) * along)
 
 
 def _box(middle: QPointF, half_px: float) -> QRectF:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from labeler.ui.edit_tools_axes import AxesTool
+from labeler.ui.edit_tools_brush import BrushTool, FillTool
 from labeler.ui.edit_tools_grow import GrowTool
 from labeler.ui.edit_tools_livewire import LivewireTool
 from labeler.ui.edit_tools_outline import OutlineTool
 from labeler.ui.edit_tools_scribble import ScribbleTool
 from labeler.ui.edit_tools_split import SplitTool
 from labeler.ui.view_gestures import Canvas
-from labeler.ui.view_tools import BrushTool, ContourTool, FillTool, NavigateTool, Tool
+from labeler.ui.view_tools import ContourTool, NavigateTool, Tool
 
 
 def make_tools(canvas: Canvas) -> dict[str, Tool]:

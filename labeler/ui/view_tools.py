@@ -1,4 +1,4 @@
-"""What the left button does: navigate, draw, brush, fill.
+"""What the left button does: what every tool has, navigating and drawing outlines.
 
 Every tool keeps its points in RAS mm, so that a zoom or a pan in the middle of an outline moves
 the preview with the anatomy. The mask is changed by workflow functions only.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt5.QtCore import QLineF, QPointF, QRect, QRectF, Qt
+from PyQt5.QtCore import QLineF, QPointF, QRectF, Qt
 from PyQt5.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from labeler.core.geometry import FloatArray
 from labeler.ui.style import BRIGHT, scaled
 from labeler.ui.view_gestures import Canvas, Gesture, polygon, positions
 from labeler.workflows.edit_contours import replace_with_polygon
-from labeler.workflows.edit_mask import BrushStroke, fill_at, paint_polygon
+from labeler.workflows.edit_mask import paint_polygon
 from labeler.workflows.edit_rules import EditRefused, drawing_target
 
 #: Below this way a press and release is a click, not a drag.
@@ -31,9 +31,6 @@ MIN_POINTS = 3
 
 #: Widths of an outline and of the dark line below it.
 LINE_PX, HALO_PX = 1.8, 3.6
-
-#: Height of the equator that tells a ball from a disc, of the diameter.
-EQUATOR = 0.35
 
 #: Diameters that "smaller" and "larger" step through.
 BRUSH_SIZES_MM = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200)
@@ -260,97 +257,6 @@ class ContourTool(Tool):
 
     def _distance_px(self, ras: FloatArray, pos: QPointF) -> float:
         return QLineF(self.canvas.pos_of(ras), pos).length()
-
-
-class BrushTool(Tool):
-    """A round brush, flat or a ball; the mask changes while the button is down."""
-
-    cursor = Qt.CrossCursor
-    paints = True
-
-    def __init__(self, canvas: Canvas, *, erases: bool = False) -> None:
-        super().__init__(canvas)
-        self._always_erases = erases
-        self._stroke: BrushStroke | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        return self._stroke is not None
-
-    def begin(self, pos: QPointF, *, erase: bool) -> None:
-        if self._stroke is None:
-            self.try_edit(lambda: self._start(erase or self._always_erases))
-        self.move(pos)
-
-    def _start(self, erase: bool) -> None:
-        canvas, selection = self.canvas, self.canvas.ws.selection
-        is_smart = selection.brush_is_smart and not erase  # what has run over is erased wholly
-        self._stroke = BrushStroke(
-            canvas.ws, canvas.plane, erase, ball=selection.brush_is_ball,
-            similar_phase=canvas.phase if is_smart else None,
-        )  # fmt: skip
-
-    def move(self, pos: QPointF) -> None:
-        self.hover(pos)
-        if self._stroke is not None:
-            self._stroke.move_to(self.canvas.ras_at(pos))
-
-    def release(self, pos: QPointF) -> None:
-        if self._stroke is not None:
-            stroke, self._stroke = self._stroke, None
-            stroke.finish()
-
-    def double_click(self, pos: QPointF) -> bool:
-        self.begin(pos, erase=False)
-        return True
-
-    def cancel(self) -> None:
-        if self._stroke is not None:
-            stroke, self._stroke = self._stroke, None
-            stroke.cancel()
-
-    def hover(self, pos: QPointF | None) -> None:
-        self.canvas.update(self._circle())
-        super().hover(pos)
-        self.canvas.update(self._circle())
-
-    def _circle(self) -> QRect:
-        """Pixels of the circle around the pointer, with its line."""
-        if self.hover_pos is None:
-            return QRect()
-        reach = self._radius_px + HALO_PX
-        box = QRectF(-reach, -reach, 2 * reach, 2 * reach).translated(self.hover_pos)
-        return box.toAlignedRect()
-
-    @property
-    def _radius_px(self) -> float:
-        return self.canvas.ws.selection.brush_mm / self.canvas.ws.views.mm_per_px / 2
-
-    def paint(self, painter: QPainter) -> None:
-        if self.hover_pos is None:
-            return
-        radius_px = self._radius_px
-        painter.setRenderHint(QPainter.Antialiasing)
-        painter.setBrush(Qt.NoBrush)
-        for pen in halo_pens(QColor(BRIGHT) if self._always_erases else self.colour()):
-            painter.setPen(pen)
-            painter.drawEllipse(self.hover_pos, radius_px, radius_px)
-            if self.canvas.ws.selection.brush_is_ball:
-                painter.drawEllipse(self.hover_pos, radius_px, radius_px * EQUATOR)
-
-
-class FillTool(Tool):
-    """A click fills the enclosed area under it, the right button empties it."""
-
-    cursor = Qt.CrossCursor
-    paints = True
-
-    def begin(self, pos: QPointF, *, erase: bool) -> None:
-        ws, plane, ras = self.canvas.ws, self.canvas.plane, self.canvas.ras_at(pos)
-        self.try_edit(lambda: fill_at(ws, plane, ras, erase=erase))
-
-    def double_click(self, pos: QPointF) -> bool:
-        return True
 
 
 def halo_pens(colour: QColor) -> tuple[QPen, QPen]:

@@ -130,6 +130,10 @@ class BrushStroke:
             brush = SmartBrush(brush, grid, values)
         self._builder = StrokeBuilder(self._mask, brush, ink.label, ink.constraint)
 
+    def dab(self, ras: npt.ArrayLike) -> Patch | None:
+        """What the first point would change, RAS mm as shown; nothing is changed."""
+        return self._builder.move_to(points_on_mask(self._ws, self._mask, ras))
+
     def move_to(self, ras: npt.ArrayLike) -> None:
         """Paint from the last point to this one, RAS mm as shown."""
         if self._is_orphan:
