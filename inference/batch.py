@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from inference.contract import Cancelled, Card, Context, ParamValue, Request
@@ -167,44 +168,32 @@ def run_batch(
 
     Parameters
     ----------
-    card : Card
-    cases : sequence of Case
-    params : mapping of str to value
+    card, cases, params, context
+        As for :func:`run_case`; the context's ``check`` cancels all.
     out : Path
         Gets a folder for each case, and ``batch.csv``, written after every case.
-    context : Context
-        Its ``check`` cancels all.
     workers : int
         Processes, each with the model in memory.
     folders, device
         As for :class:`inference.worker.Worker`.
     overwrite : bool
         Do cases again whose results are there.
-
-    Returns
-    -------
-    list of Row
-        In the order of `cases`.
-
-    Raises
-    ------
-    Cancelled
     """
     out.mkdir(parents=True, exist_ok=True)
     progress = _Shared(context, len(cases))
     rows: dict[int, Row] = {}
     pool = [Worker(folders=folders, device=device) for _ in range(min(workers, len(cases)))]
-    free = list(pool)
+    free: SimpleQueue[Worker] = SimpleQueue()
+    for worker in pool:
+        free.put(worker)
 
     def work(index: int) -> None:
         progress.check()
-        with progress.lock:
-            worker = free.pop()
+        worker = free.get()
         try:
             row = _row(worker, card, cases[index], params, out, progress.of(index), overwrite)
         finally:
-            with progress.lock:
-                free.append(worker)
+            free.put(worker)
         with progress.lock:
             rows[index] = row
             _write_table(out / "batch.csv", [rows[n] for n in sorted(rows)])
@@ -212,9 +201,8 @@ def run_batch(
 
     try:
         with ThreadPoolExecutor(max_workers=len(pool)) as threads:
-            jobs = [threads.submit(work, index) for index in range(len(cases))]
             try:
-                for job in jobs:
+                for job in [threads.submit(work, index) for index in range(len(cases))]:
                     job.result()
             except BaseException:
                 progress.cancel()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from inference.cli_run import CommandFailed, batch, models, run
+from inference.cli_run import CommandFailed, batch, manifest, models, run
 from inference.cli_train import train
 
 
@@ -19,7 +19,7 @@ def cli() -> None:
     """Models and synthetic patients for CT Labeler."""
 
 
-for command in (models, run, batch, train):
+for command in (models, run, batch, manifest, train):
     cli.add_command(command)
 
 

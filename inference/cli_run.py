@@ -182,6 +182,31 @@ def batch(
         raise CommandFailed(f"{len(failed)} of {len(rows)} cases failed.")
 
 
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--licence", required=True, help="Under which the weights may be used.")
+@click.option(
+    "--id", "model_id", default="", help="Name of the model; made from its title if not given."
+)
+@click.option("--intended-use", default="", help="Shown wherever a result is.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the manifest, where that of the weights cannot be written to.",
+)
+def manifest(
+    folder: Path, licence: str, model_id: str, intended_use: str, out: Path | None
+) -> None:
+    """Write the model.toml of an nnU-Net v2 folder or MONAI bundle that has none.
+
+    It pins the hashes of the weights. Folders of TotalSegmentator are nnU-Net folders.
+    """
+    from inference.external.manifests import write_manifest
+
+    path = write_manifest(folder, licence=licence, id=model_id, intended_use=intended_use, out=out)
+    click.echo(f"Wrote {path}.")
+
+
 class CommandFailed(click.ClickException):
     """A failure that is not the fault of what was asked: exit code 1."""
 

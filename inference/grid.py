@@ -56,16 +56,23 @@ class Grid:
 
     def respaced(self, spacing_kji_mm: tuple[float, float, float]) -> Grid:
         """Return a grid of another spacing that covers the same extent to half a voxel."""
-        old_ijk_mm = np.array(self.spacing_kji_mm[::-1])
-        new_ijk_mm = np.array(spacing_kji_mm[::-1], dtype=np.float64)
-        extent_ijk_mm = old_ijk_mm * self.shape_kji[::-1]
-        i, j, k = np.maximum(1, np.rint(extent_ijk_mm / new_ijk_mm)).astype(int).tolist()
-        affine = self.affine_ras.copy()
-        affine[:3, :3] *= new_ijk_mm / old_ijk_mm
-        middle_old = (np.array(self.shape_kji[::-1]) - 1) / 2
-        middle_new = (np.array([i, j, k]) - 1) / 2
-        affine[:3, 3] += self.affine_ras[:3, :3] @ middle_old - affine[:3, :3] @ middle_new
-        return Grid((k, j, i), affine)
+        k, j, i = (
+            max(1, round(size * old / new))
+            for size, old, new in zip(
+                self.shape_kji, self.spacing_kji_mm, spacing_kji_mm, strict=True
+            )
+        )
+        return self._centred((k, j, i), spacing_kji_mm)
+
+    def resized(self, shape_kji: tuple[int, int, int]) -> Grid:
+        """Return a grid of another number of voxels that covers exactly the same extent."""
+        k, j, i = (
+            size * spacing / new
+            for size, spacing, new in zip(
+                self.shape_kji, self.spacing_kji_mm, shape_kji, strict=True
+            )
+        )
+        return self._centred(shape_kji, (k, j, i))
 
     def oriented(self, directions: str) -> Grid:
         """Return the same voxels with array axes that run in given directions.
@@ -98,6 +105,18 @@ class Grid:
             turn[axis, 3] = size - 1 if backwards else 0
         i, j, k = shape_ijk.tolist()
         return Grid((k, j, i), self.affine_ras @ turn)
+
+    def _centred(
+        self, shape_kji: tuple[int, int, int], spacing_kji_mm: tuple[float, float, float]
+    ) -> Grid:
+        """Return a grid with the same axes and middle."""
+        affine = self.affine_ras.copy()
+        affine[:3, :3] *= np.divide(spacing_kji_mm, self.spacing_kji_mm)[::-1]
+        middle_old, middle_new = (
+            (np.array(shape[::-1]) - 1) / 2 for shape in (self.shape_kji, shape_kji)
+        )
+        affine[:3, 3] += self.affine_ras[:3, :3] @ middle_old - affine[:3, :3] @ middle_new
+        return Grid(shape_kji, affine)
 
 
 def grid_of(volume: Image | LabelMap) -> Grid:

@@ -123,7 +123,9 @@ def resample_labels(labels: NDArray[Any], source: Grid, grid: Grid) -> NDArray[A
     return found
 
 
-def labels_from_scores(scores: Floats, source: Grid, grid: Grid) -> NDArray[np.uint8]:
+def labels_from_scores(
+    scores: Floats, source: Grid, grid: Grid, *, stepped_axis: int | None = None
+) -> NDArray[np.uint8]:
     """Return the best class at each voxel of a finer grid, between whose scores it interpolates.
 
     Outlines come out smooth where :func:`resample_labels` leaves the steps of the coarse grid.
@@ -136,6 +138,8 @@ def labels_from_scores(scores: Floats, source: Grid, grid: Grid) -> NDArray[np.u
         Logits or probabilities on `source`; at most 256 classes.
     source, grid : Grid
         Not turned against each other.
+    stepped_axis : int, optional
+        Axis of `grid` along which the nearest score is taken instead.
 
     Returns
     -------
@@ -153,7 +157,10 @@ def labels_from_scores(scores: Floats, source: Grid, grid: Grid) -> NDArray[np.u
     scores = scores.transpose([0, *(axis.old + 1 for axis in axes)])
     best = scores.argmax(axis=0).astype(np.uint8)
     mixed = _mixed_cells(best)
-    k, j, i = (_taps(axis, n) for axis, n in zip(axes, best.shape, strict=True))
+    k, j, i = (
+        _nearest_tap(axis, size) if n == stepped_axis else _taps(axis, size)
+        for n, (axis, size) in enumerate(zip(axes, best.shape, strict=True))
+    )
     lower_j, lower_i = j.index[:, 0], i.index[:, 0]
     found = np.zeros(grid.shape_kji, np.uint8)
     for n in np.flatnonzero(k.inside):
@@ -226,6 +233,15 @@ def _taps(axis: _Axis, size: int, width: float = 1.0) -> _Taps:
     weight[(index < 0) | (index >= size)] = 0
     weight /= weight.sum(axis=1, keepdims=True)
     return _Taps(np.clip(index, 0, size - 1), weight.astype(np.float32), inside)
+
+
+def _nearest_tap(axis: _Axis, size: int) -> _Taps:
+    """Return the nearest old voxel for each new one, as a first tap of two."""
+    inside = _taps(axis, size).inside
+    nearest = np.clip(np.floor(axis.positions() + 0.5), 0, size - 1).astype(np.intp)
+    index = np.stack([nearest, np.minimum(nearest + 1, size - 1)], axis=1)
+    weight = np.tile(np.array([1, 0], np.float32), (axis.size, 1))
+    return _Taps(index, weight, inside)
 
 
 def _sample_axes(

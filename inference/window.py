@@ -21,6 +21,54 @@ SIGMA_SCALE = 0.125
 """Standard deviation of the weights within a patch, in patches."""
 
 
+class PatchRuns:
+    """Runs networks on patches: cancels before each, reports after each, mirrors if wanted.
+
+    Parameters
+    ----------
+    patches : int
+        How many there will be.
+    mirror_axes : sequence of int
+        Axes 0, 1, 2 = k, j, i in which patches are mirrored as well; all combinations are
+        averaged.
+    context : Context
+    text : str
+        What is being done, for the progress.
+    """
+
+    def __init__(
+        self, patches: int, mirror_axes: Sequence[int], context: Context, text: str
+    ) -> None:
+        self._flips = [
+            [2 + axis for axis in axes]
+            for count in range(len(mirror_axes) + 1)
+            for axes in itertools.combinations(mirror_axes, count)
+        ]
+        self._total = patches * len(self._flips)
+        self._done = 0
+        self._context = context
+        self._text = text
+        context.report(0.0, text)
+
+    def run(self, network: Network, batch: torch.Tensor) -> torch.Tensor:
+        """Return what a network gives for one patch.
+
+        Raises
+        ------
+        Cancelled
+        """
+        answer: torch.Tensor | None = None
+        for axes in self._flips:
+            self._context.check()
+            one = network(batch.flip(axes) if axes else batch)
+            one = one.flip(axes) if axes else one
+            answer = one if answer is None else answer + one
+            self._done += 1
+            self._context.report(self._done / self._total, self._text)
+        assert answer is not None
+        return answer / len(self._flips)
+
+
 def slide(
     volume: Floats,
     network: Network,
@@ -60,40 +108,17 @@ def slide(
     Returns
     -------
     ndarray, float32, shape (classes, nk, nj, ni)
-
-    Raises
-    ------
-    Cancelled
     """
     from monai.inferers.utils import sliding_window_inference
 
-    flips = [
-        axes for n in range(len(mirror_axes) + 1) for axes in itertools.combinations(mirror_axes, n)
-    ]
-    total = window_count(volume.shape[1:], patch_kji, overlap) * len(flips)
-    done = 0
-
-    def predict(batch: torch.Tensor) -> torch.Tensor:
-        nonlocal done
-        answer: torch.Tensor | None = None
-        for axes in flips:
-            context.check()
-            dims = [2 + axis for axis in axes]
-            one = network(batch.flip(dims) if dims else batch)
-            one = one.flip(dims) if dims else one
-            answer = one if answer is None else answer + one
-            done += 1
-            context.report(done / total, text)
-        assert answer is not None
-        return answer / len(flips) if len(flips) > 1 else answer
-
-    context.report(0.0, text)
+    count = window_count(volume.shape[1:], patch_kji, overlap)
+    runs = PatchRuns(count, mirror_axes, context, text)
     with torch.inference_mode():
         found = sliding_window_inference(
             torch.from_numpy(volume)[None].to(device),
             roi_size=tuple(patch_kji),
             sw_batch_size=1,
-            predictor=predict,
+            predictor=lambda batch: runs.run(network, batch),
             overlap=overlap,
             mode="gaussian",
             sigma_scale=SIGMA_SCALE,

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from inference.cards import sha256_of
+from inference.contract import Image
 
 MANIFEST = """
 [model]
@@ -32,6 +35,14 @@ kind = "window"
 low = -100.0
 high = 100.0
 """
+
+
+def block_image(seed: int = 0, shape: tuple[int, int, int] = (20, 30, 40)) -> Image:
+    """Return a CT of blocks of 4 voxels of 1 mm, dense or not: nothing is near 0 HU."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.choice([-80, 80], [n // 4 + 1 for n in shape]).astype(np.int16)
+    array = coarse.repeat(4, 0).repeat(4, 1).repeat(4, 2)[: shape[0], : shape[1], : shape[2]]
+    return Image(np.ascontiguousarray(array), np.diag([-1.0, -1.0, 1.0, 1.0]))
 
 
 def write_manifest(folder: Path, file: str, kind: str, **values) -> Path:

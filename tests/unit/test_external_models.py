@@ -9,20 +9,11 @@ import pytest
 import torch
 
 from inference.cards import sha256_of
-from inference.contract import Cancelled, Image, Request
+from inference.contract import Cancelled, Request
 from inference.progress import Silent
 from inference.registry import find_model, list_models
 from inference.worker import Worker, WorkerError
-from tests.models_on_disk import write_manifest, write_torchscript
-
-
-def image(seed: int = 0, shape=(20, 30, 40), affine=None) -> Image:
-    """Blocks of 8 voxels, dense or not, with nothing near a threshold of 0 HU."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.choice([-80, 80], [n // 4 + 1 for n in shape]).astype(np.int16)
-    array = coarse.repeat(4, 0).repeat(4, 1).repeat(4, 2)[: shape[0], : shape[1], : shape[2]]
-    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) if affine is None else affine
-    return Image(np.ascontiguousarray(array), affine)
+from tests.models_on_disk import block_image, write_manifest, write_torchscript
 
 
 def predict(folder: Path, phases: dict, context=None):
@@ -33,7 +24,7 @@ def predict(folder: Path, phases: dict, context=None):
 @pytest.mark.parametrize("orientation", ["RAS", "SPL", "LAI"])
 def test_a_mask_is_on_the_images_grid_whatever_the_network_wants(tmp_path, orientation):
     folder = write_torchscript(tmp_path / "m", orientation=orientation)
-    ct = image()
+    ct = block_image()
     result = predict(folder, {"PV": ct})
     np.testing.assert_array_equal(result.mask.array, ct.array > 0)
     np.testing.assert_array_equal(result.mask.affine_ras, ct.affine_ras)
@@ -43,14 +34,14 @@ def test_a_mask_is_on_the_images_grid_whatever_the_network_wants(tmp_path, orien
 def test_spacing_and_patches_of_the_network_only_cost_precision(tmp_path):
     patch = [8, 12, 16]
     folder = write_torchscript(tmp_path / "m", spacing_mm=[2.0, 1.0, 1.5], patch=patch)
-    ct = image()
+    ct = block_image()
     mask = predict(folder, {"PV": ct}).mask.array
     assert ((mask == 1) == (ct.array > 0)).mean() > 0.9
 
 
 def test_channels_are_phases_and_a_missing_one_is_said(tmp_path):
     folder = write_torchscript(tmp_path / "m", channels=["ART", "PV"], needs=["ART", "PV"])
-    art, pv = image(1), image(2)
+    art, pv = block_image(1), block_image(2)
     np.testing.assert_array_equal(predict(folder, {"PV": pv, "ART": art}).mask.array, art.array > 0)
     with pytest.raises(ValueError, match="needs the phase ART"):
         predict(folder, {"PV": pv})
@@ -58,7 +49,7 @@ def test_channels_are_phases_and_a_missing_one_is_said(tmp_path):
 
 def test_without_channels_the_best_phase_of_the_card_is_used(tmp_path):
     folder = write_torchscript(tmp_path / "m", phases=["DL", "NC"])
-    dl, nc = image(1), image(2)
+    dl, nc = block_image(1), block_image(2)
     assert (predict(folder, {"NC": nc, "DL": dl}).mask.array == (dl.array > 0)).all()
     assert (predict(folder, {"CT": nc}).mask.array == (nc.array > 0)).all()
     with pytest.raises(ValueError, match="one of the phases DL, NC"):
@@ -81,12 +72,12 @@ def test_progress_never_falls_and_cancel_stops_between_patches(tmp_path):
                 raise Cancelled
 
     listener = Listener(until=2)
-    predict(folder, {"PV": image()}, listener)
+    predict(folder, {"PV": block_image()}, listener)
     assert listener.fractions == sorted(listener.fractions)
     assert len(listener.fractions) > 20
     listener = Listener(until=0.5)
     with pytest.raises(Cancelled):
-        predict(folder, {"PV": image()}, listener)
+        predict(folder, {"PV": block_image()}, listener)
     assert listener.fractions[-1] < 0.55
 
 
@@ -107,7 +98,7 @@ def test_onnx_gives_what_torchscript_gives(tmp_path):
     graph = helper.make_graph([node], "dense", [x], [y], [weight, bias])
     onnx.save(helper.make_model(graph), folder / "model.onnx")
     write_manifest(folder, "model.onnx", "onnx")
-    ct = image()
+    ct = block_image()
     np.testing.assert_array_equal(predict(folder, {"PV": ct}).mask.array, ct.array > 0)
 
 
@@ -187,14 +178,14 @@ def test_a_network_with_more_labels_than_its_card_is_refused(tmp_path):
     script.save(folder / "model.ts")
     write_manifest(folder, "model.ts", "torchscript")
     with pytest.raises(ValueError, match="gives 4 labels, its card names 1"):
-        predict(folder, {"PV": image()})
+        predict(folder, {"PV": block_image()})
 
 
 def test_the_worker_refuses_changed_weights_and_then_runs_the_right_ones(tmp_path):
     folder = write_torchscript(tmp_path / "m")
     good = (folder / "model.ts").read_bytes()
     (folder / "model.ts").write_bytes(good + b"x")
-    ct = image()
+    ct = block_image()
     with Worker(folders=[folder], device="cpu") as worker:
         with pytest.raises(WorkerError, match="not those of the card"):
             worker.run("m", Request({"PV": ct}), Silent())
@@ -206,6 +197,6 @@ def test_the_worker_refuses_changed_weights_and_then_runs_the_right_ones(tmp_pat
 
 def test_nothing_that_reports_use_is_imported(tmp_path):
     folder = write_torchscript(tmp_path / "m")
-    predict(folder, {"PV": image()})
+    predict(folder, {"PV": block_image()})
     assert "openvino" in sys.modules
     assert sys.modules["openvino_telemetry"] is None
