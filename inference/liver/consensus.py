@@ -1,0 +1,154 @@
+"""Step 4 of the liver model: both stages decide together what a proposal is, and what to say.
+
+The probability of each class is the mean of what stage 1 gave the component, on average over its
+voxels, and of what stage 2 gave the patch. A proposal is dropped when "not a lesion" gets more
+than half; where stage 1 was sure without any factor (m = 1), it takes more than that to drop it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.contract import PHASES, Measure
+from inference.liver import classes
+from inference.liver.proposals import Mask, Proposal
+from inference.liver.stage2 import NOT_A_LESION, TYPE_NAMES, Opinion
+
+DROPPED_ABOVE = 0.5
+SURE_DROPPED_ABOVE = 0.65
+"""Of "not a lesion", for proposals of stage 1 without any factor."""
+
+WASH_IN_HU = 15.0
+WASH_OUT_HU = -10.0
+_FILLS_HU = 25.0
+_STILL_HU = 12.0
+_UNSURE_BELOW = 0.5
+
+Probabilities = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What both stages make of a proposal.
+
+    Parameters
+    ----------
+    kept : bool
+    lesion_class : int
+        The likeliest of `classes.LESIONS`, also when it is dropped.
+    probabilities : ndarray of float64, shape (7,)
+        Of each class of `classes.LESIONS`, then of not being a lesion.
+    opinions : mapping of str to mapping of str to float
+        By stage, its probability of each type.
+    flags : tuple of str
+        Doubts, a phrase each.
+    """
+
+    kept: bool
+    lesion_class: int
+    probabilities: Probabilities
+    opinions: Mapping[str, Mapping[str, float]]
+    flags: tuple[str, ...] = field(default=())
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the type."""
+        return float(self.probabilities[self.lesion_class - classes.LESIONS[0]])
+
+
+def agree(proposal: Proposal, opinion: Opinion | None) -> Verdict:
+    """Return the verdict of both stages; of the first alone without a second opinion.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    opinion : Opinion or None
+    """
+    first = proposal.probabilities
+    opinions = {"stage 1": _named(first)}
+    if opinion is None:
+        # what was proposed is kept: the factor was chosen to find more
+        return Verdict(True, proposal.lesion_class, first, opinions, _doubts(first, None))
+    second = opinion.probabilities
+    opinions["stage 2"] = _named(second)
+    p = 0.5 * (first + second)
+    limit = SURE_DROPPED_ABOVE if proposal.multiplier <= 1.0 else DROPPED_ABOVE
+    kind = int(np.argmax(p[:NOT_A_LESION]))
+    kept = bool(p[NOT_A_LESION] <= limit)
+    return Verdict(kept, classes.LESIONS[kind], p, opinions, _doubts(first, second))
+
+
+def _named(p: Probabilities) -> dict[str, float]:
+    return {name: round(float(v), 4) for name, v in zip(TYPE_NAMES, p, strict=True)}
+
+
+def _doubts(first: Probabilities, second: Probabilities | None) -> tuple[str, ...]:
+    flags = []
+    p = first if second is None else 0.5 * (first + second)
+    if p[:NOT_A_LESION].max() < _UNSURE_BELOW:
+        flags.append("type uncertain")
+    if second is not None:
+        one, two = int(first[:NOT_A_LESION].argmax()), int(second[:NOT_A_LESION].argmax())
+        if second[NOT_A_LESION] > 0.5:
+            flags.append("stage 2 sees no lesion")
+        elif one != two:
+            flags.append(f"stages disagree: {TYPE_NAMES[one]} or {TYPE_NAMES[two]}")
+    return tuple(flags)
+
+
+def enhancement(
+    phases_hu: NDArray[np.floating],
+    present: Sequence[bool],
+    lesion: Mask,
+    liver_hu: Sequence[float],
+) -> dict[str, Measure]:
+    """Return the HU of a lesion in each phase, against the liver, and its pattern.
+
+    Parameters
+    ----------
+    phases_hu : ndarray of float, shape (4, nk, nj, ni)
+    present : sequence of four bool
+    lesion : ndarray of bool, shape (nk, nj, ni)
+    liver_hu : sequence of four floats
+        The liver in each phase.
+
+    Returns
+    -------
+    dict
+        ``HU ART`` and ``HU ART - liver`` for each phase there is, ``wash-in`` and ``wash-out``
+        (None where the phases for it are missing), and ``pattern`` in words.
+    """
+    inside: dict[str, float] = {}
+    against: dict[str, float] = {}
+    for n, phase in enumerate(PHASES):
+        if present[n] and lesion.any():
+            inside[phase] = float(np.median(phases_hu[n][lesion]))
+            against[phase] = inside[phase] - liver_hu[n]
+    result: dict[str, Measure] = {f"HU {p}": round(v, 1) for p, v in inside.items()}
+    result |= {f"HU {p} - liver": round(v, 1) for p, v in against.items()}
+    wash_in = against["ART"] >= WASH_IN_HU if "ART" in against else None
+    late = [against[p] for p in ("PV", "DL") if p in against]
+    wash_out = None if wash_in is None or not late else wash_in and min(late) <= WASH_OUT_HU
+    result |= {"wash-in": wash_in, "wash-out": wash_out}
+    result["pattern"] = _pattern(inside, wash_in, wash_out)
+    return result
+
+
+def _pattern(inside: Mapping[str, float], wash_in: bool | None, wash_out: bool | None) -> str:
+    """Name the enhancement pattern."""
+    if len(inside) < 2:
+        return "unknown: one phase only"
+    if wash_out:
+        return "wash-in and wash-out"
+    values = list(inside.values())
+    if max(values) - min(values) <= _STILL_HU:
+        return "no enhancement"
+    if wash_in:
+        return "wash-in without wash-out"
+    if "ART" in inside and "DL" in inside and inside["DL"] - inside["ART"] >= _FILLS_HU:
+        return "fills in late"
+    return "enhances less than the liver"
