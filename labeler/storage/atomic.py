@@ -32,9 +32,6 @@ _TEMPORARY_PREFIX = ".ct-labeler-"
 _ABANDONED_S = 24 * 3600.0
 _BLOCK_BYTES = 8 * 2**20
 
-#: How long to wait for another process that writes into the folder, and between two tries.
-_PATIENCE_S, _PAUSE_S = 10.0, 0.005
-
 _swept: set[Path] = set()
 
 #: File systems without hard links, and those that keep no folder entries to be synced, say so.
@@ -267,11 +264,6 @@ def _alone_in(folder: Path) -> Iterator[None]:
     """Keep other processes from replacing files of a folder between our look and our rename.
 
     Where the file system has no such locks, the moment in between remains.
-
-    Raises
-    ------
-    OSError
-        When somebody else does not come to an end.
     """
     if os.name != "posix":
         yield
@@ -280,18 +272,8 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        until_s = time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > until_s:
-                    raise
-                time.sleep(_PAUSE_S)
-                continue
-            except OSError:
-                pass  # no such locks here
-            break
+        with contextlib.suppress(OSError):  # no such locks here
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from labeler.storage import sidecar as sidecars
 from labeler.storage.case_folders import find_case_folders
+from labeler.storage.case_names import case_file_name
 from labeler.storage.finding import Findings, FoundCase, find_flat, find_single_file
 from labeler.storage.layout_detection import detect_layout, find_roots
 from labeler.storage.layouts import LAYOUTS, layout_rules
@@ -228,7 +229,7 @@ class _Assembler:
     def case(self, found: FoundCase) -> Case:
         """Put one case together."""
         summary = sidecars.Summary()
-        path = self._sidecars.get(sidecars.case_file_name(found.id))
+        path = self._sidecars.get(case_file_name(found.id))
         if path is not None:
             summary = sidecars.read_summary(path)
         problems = found.problems + ([summary.problem] if summary.problem else [])

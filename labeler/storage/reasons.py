@@ -22,7 +22,6 @@ _REASONS = {
     errno.ENAMETOOLONG: "the name is too long",
     errno.ESTALE: "the network drive is gone",
     errno.ENODEV: "the drive is gone",
-    errno.EAGAIN: "somebody else is writing there",
 }
 
 _READING_REASONS = {

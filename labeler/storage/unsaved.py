@@ -14,11 +14,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from labeler.storage.case_names import case_file_name
 from labeler.storage.errors import ImageError
 from labeler.storage.journal import read_journal, remove_journal
 from labeler.storage.locations import user_local_folder
 from labeler.storage.recovery import Recovery
-from labeler.storage.sidecar import case_file_name
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from labeler.core.edits import NOTES
+from labeler.storage.case_names import case_file_name, case_id_of
 from labeler.storage.cases import Case, CaseSet, inspect
 from labeler.storage.errors import ImageError
 from labeler.storage.images import read_volume
 from labeler.storage.label_files import load_label_table
 from labeler.storage.masks import read_mask
-from labeler.storage.sidecar import case_file_name, list_sidecars, load_sidecar
+from labeler.storage.sidecar import list_sidecars, load_sidecar
 from labeler.storage.unsaved import read_unsaved
 
 #: Cases read at once; each holds one volume in memory.
@@ -33,11 +34,17 @@ def check_folders(found: CaseSet) -> list[Finding]:
     sentences += load_label_table(found.mask_root)[1]
     known = {case_file_name(case.id) for case in found.cases}
     sentences += [
-        f"The notes {path.name} belong to no case."
+        f"The notes {path.name} belong to no case{_whose(name)}."
         for name, path in sorted(list_sidecars(found.mask_root).items())
         if name not in known
     ]
     return [Finding("", sentence) for sentence in sentences]
+
+
+def _whose(name: str) -> str:
+    """The case id, when the name of the file is not that already."""
+    case_id = case_id_of(name)
+    return "" if case_id in (None, name) else f": there is none called {case_id!r}"
 
 
 def check_cases(cases: tuple[Case, ...]) -> Iterator[list[Finding]]:

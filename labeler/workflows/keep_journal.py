@@ -25,11 +25,11 @@ from labeler.core.edits import NO_STACKS, NOTES, Edit, Stacks, ValueChange, docu
 from labeler.core.mask import Mask
 from labeler.state.session import Change, MaskEntry, Session
 from labeler.state.tasks import TaskContext
+from labeler.storage.case_names import case_file_name
 from labeler.storage.errors import ImageError
 from labeler.storage.journal import put_aside
 from labeler.storage.masks import MaskFile
 from labeler.storage.recovery import Act, FileState, JournalEntry, Recovery
-from labeler.storage.sidecar import case_file_name
 from labeler.storage.unsaved import journal_path, read_earlier
 from labeler.workflows.add_mask import free_name
 from labeler.workflows.journal_writer import JournalWriter, Present

@@ -23,6 +23,7 @@ from labeler.state.session import Session
 from labeler.state.tasks import TaskContext
 from labeler.storage.atomic import folder_problem
 from labeler.storage.cache import VolumeCache
+from labeler.storage.case_names import case_file_name
 from labeler.storage.cases import Case, PhaseSource, inspect
 from labeler.storage.errors import ImageError
 from labeler.storage.images import read_header, read_volume
@@ -32,7 +33,7 @@ from labeler.storage.locks import LockHolder
 from labeler.storage.masks import MaskFile, read_mask
 from labeler.storage.places import Place
 from labeler.storage.reasons import reason
-from labeler.storage.sidecar import LoadedSidecar, case_file_name, load_sidecar
+from labeler.storage.sidecar import LoadedSidecar, load_sidecar
 from labeler.workflows.add_mask import as_mask_of, name_of_file
 from labeler.workflows.open_folder import Worklist
 from labeler.workflows.workspace import Workspace

@@ -22,8 +22,8 @@ from labeler import cli
 from labeler.core.edits import Edit
 from labeler.core.mask import Box, Patch
 from labeler.storage.journal import Journal
-from labeler.storage.recovery import FileState
 from labeler.storage.masks import read_mask
+from labeler.storage.recovery import FileState
 from labeler.storage.sidecar import load_sidecar, save_sidecar
 from labeler.storage.unsaved import journal_path
 
@@ -123,7 +123,9 @@ def test_cases_as_a_table(tmp_path: Path, run: Run) -> None:
 
 def test_names_that_are_no_text_and_markup_do_not_hurt(tmp_path: Path, run: Run) -> None:
     for name in (b"P\xff", b"[red]x", "肝癌".encode(), b"a\x1b[31mb"):
-        (tmp_path / name.decode("utf-8", "surrogateescape")).mkdir()
+        folder = tmp_path / name.decode("utf-8", "surrogateescape")
+        folder.mkdir()
+        (folder / "PV.nii.gz").touch()
     code, out, _ = run("cases", tmp_path)
     assert code == 0
     assert "P?" in out
@@ -242,6 +244,7 @@ def test_check_reads_every_byte(tmp_path: Path, run: Run) -> None:
     (tmp_path / "masks" / "_labeling").mkdir()
     (tmp_path / "masks" / "_labeling" / "P3.json").write_text("{")
     (tmp_path / "masks" / "_labeling" / "gone.json").write_text("{}")
+    (tmp_path / "masks" / "_labeling" / "old%2FP1.json").write_text("{}")
     (tmp_path / "masks" / "labels.toml").write_text("[[label]]\nvalue = 0\n")
     code, out, _ = run("check", tmp_path)
     assert code == 1
@@ -250,6 +253,7 @@ def test_check_reads_every_byte(tmp_path: Path, run: Run) -> None:
     assert any("P2" in line and "draft.nii.gz" in line for line in lines)
     assert any("P3" in line and "P3.json" in line for line in lines)
     assert any("gone.json belong to no case" in line for line in lines)
+    assert any("P1.json belong to no case: there is none called 'old/P1'" in line for line in lines)
     assert any("label entry 1 is ignored" in line for line in lines)
     assert not any(line.strip().startswith("P4") for line in lines)
     assert lines[-1] == "4 cases checked, 3 with problems"

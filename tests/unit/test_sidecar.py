@@ -12,12 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labeler.storage.case_names import case_file_name, case_id_of
 from labeler.storage.errors import SaveError
 from labeler.storage.sidecar import (
     Sidecar,
     SidecarConflict,
-    case_file_name,
-    case_id_of,
     list_sidecars,
     load_sidecar,
     put_sidecar_aside,
