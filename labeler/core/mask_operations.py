@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -87,13 +87,13 @@ def copy_labels(
     check
         Called before each part; may raise to stop.
     """
-    for box in _parts(target.grid.shape_kji):
-        check()
+
+    def content(box: Box) -> npt.NDArray[np.integer]:
         found = labels_in(source, target, box)
         wanted = found > 0 if labels is None else np.isin(found, list(labels))
-        patch = _rewrite(target, box, np.where(wanted, found, target.array[box.slices]), constraint)
-        if patch is not None:
-            yield patch
+        return np.where(wanted, found, target.array[box.slices])
+
+    return _rewritten(target, content, constraint, check)
 
 
 def copy_from_slice(
@@ -148,27 +148,24 @@ def combine(
         Label by label, these only: voxels of other labels are none of the second mask, and stay
         in the first unless one of these comes over them. ``None`` for all labels as one: a voxel
         is drawn, whatever its label, or not.
-    constraint
-        What may be overwritten and written.
-    check
-        Called before each part; may raise to stop.
+    constraint, check
+        As for :func:`copy_labels`.
     """
-    for box in _parts(first.grid.shape_kji):
-        check()
+
+    def content(box: Box) -> npt.NDArray[np.integer]:
         before, other = first.array[box.slices], labels_in(second, first, box)
         if labels is None:
-            wanted = _combined(before, other, before > 0, other > 0, how)
-        else:
-            wanted = before
-            for label in labels:
-                own, new = before == label, other == label
-                after = _combined(before, other, own, new, how)
-                # Only what adds goes over other labels of the first mask.
-                adds = how in (Combination.UNION, Combination.XOR)
-                wanted = np.where(own | new if adds else own, after, wanted)
-        patch = _rewrite(first, box, wanted, constraint)
-        if patch is not None:
-            yield patch
+            return _combined(before, other, before > 0, other > 0, how)
+        wanted: npt.NDArray[np.integer] = before
+        for label in labels:
+            own, new = before == label, other == label
+            after = _combined(before, other, own, new, how)
+            # Only what adds goes over other labels of the first mask.
+            adds = how in (Combination.UNION, Combination.XOR)
+            wanted = np.where(own | new if adds else own, after, wanted)
+        return wanted
+
+    return _rewritten(first, content, constraint, check)
 
 
 def difference(
@@ -235,6 +232,20 @@ def _combined(
     if how is Combination.MINUS:
         return np.where(own & ~new, before, 0)
     return np.where(own & ~new, before, np.where(new & ~own, other, 0))
+
+
+def _rewritten(
+    mask: Mask,
+    content: Callable[[Box], npt.NDArray[np.integer]],
+    constraint: Constraint,
+    check: Check,
+) -> Iterator[Patch]:
+    """Give a mask, part after part, the content that is wanted, where that is allowed."""
+    for box in _parts(mask.grid.shape_kji):
+        check()
+        patch = _rewrite(mask, box, content(box), constraint)
+        if patch is not None:
+            yield patch
 
 
 def _rewrite(
