@@ -143,7 +143,11 @@ class RemoteWindow:
             yield harmed
         finally:
             tracer.terminate()
-            _, errors = tracer.communicate()
+            try:
+                _, errors = tracer.communicate(timeout=2.0)
+            except subprocess.TimeoutExpired:  # it waits for threads of a window that was killed
+                tracer.kill()
+                _, errors = tracer.communicate()
             harmed += [line for line in errors.splitlines() if "INJECTED" in line]
 
     def temporary(self, folder: Path) -> Path:
