@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -260,10 +261,21 @@ def _sample_axes(
     # only these rows and columns are ever needed
     array = array[:, j0 : int(j.max()) + 1, i0 : int(i.max()) + 1]
     j, i = j - j0, i - i0
+    # OpenCV is twice as fast, but knows only two taps
+    linear = j.shape[1] == i.shape[1] == 2
+    columns, rows = np.meshgrid(i[:, 0] + iw[:, -1], j[:, 0] + jw[:, -1])
+    columns, rows = columns.astype(np.float32), rows.astype(np.float32)
     for n in np.flatnonzero(in_k):
-        plane = _weighted((array[at] for at in k[n]), kw[n])
-        rows = _weighted((plane[at] for at in j.T), jw.T[:, :, None])
-        found[n][inside] = _weighted((rows.take(at, axis=1) for at in i.T), iw.T)
+        if linear and k.shape[1] == 2 and array.strides[2] == array.itemsize:
+            a, b = kw[n].tolist()
+            plane = cv2.addWeighted(array[k[n, 0]], a, array[k[n, 1]], b, 0, dtype=cv2.CV_32F)
+        else:
+            plane = _weighted((array[at] for at in k[n]), kw[n])
+        if linear:
+            found[n][inside] = cv2.remap(plane, columns, rows, cv2.INTER_LINEAR)
+        else:
+            part = _weighted((plane[at] for at in j.T), jw.T[:, :, None])
+            found[n][inside] = _weighted((part.take(at, axis=1) for at in i.T), iw.T)
     return found
 
 
