@@ -6,7 +6,7 @@ PYTEST := $(OFFSCREEN) $(PYTHON_ENV) -m pytest
 # real scans for `make test-real`; the tests say so and skip where they are missing
 export CT_LABELER_DATA ?= $(abspath ../shared/data)
 
-PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile pyproject.toml \
+PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile \
 	--quiet --allow-unsafe --strip-extras --no-emit-options
 
 .DEFAULT_GOAL := help
@@ -33,7 +33,8 @@ test: kernels ## everything that must hold before a commit, in minutes
 	@scripts/system-libs --optional rendering
 	$(PYTEST) --numprocesses 2 -m "not slow and not real"
 
-test-slow: kernels ## what takes longer: real windows under X, long runs
+test-slow: kernels ## what takes longer: real windows under X, long runs, nnU-Net beside ours
+	-@scripts/env .venv-nnunet requirements-nnunet.lock
 	@scripts/system-libs qt rendering window virtual-screen
 	$(PYTEST) -m slow
 
@@ -65,15 +66,18 @@ docs-screenshots: kernels ## draw the pictures of the documentation from the rea
 	@scripts/docs-screenshots
 
 # In an environment of its own: pip-tools must not pin itself.
-lock: ## resolve the two locks anew from pyproject.toml (on the oldest Python supported)
+lock: ## resolve the three locks anew from pyproject.toml (on the oldest Python supported)
 	rm -rf build/lock
 	python3.11 -m venv build/lock
 	build/lock/bin/python -m pip install --quiet pip-tools
-	$(PIP_COMPILE) --upgrade --extra test --extra models --output-file requirements.lock
+	$(PIP_COMPILE) --upgrade --extra test --extra models --output-file requirements.lock \
+		pyproject.toml
 	$(PIP_COMPILE) --upgrade --extra bench --extra models --constraint requirements.lock \
-		--output-file requirements-bench.lock
+		--output-file requirements-bench.lock pyproject.toml
+	$(PIP_COMPILE) --upgrade --constraint requirements.lock \
+		--output-file requirements-nnunet.lock requirements-nnunet.in
 	@# a local build (+cpu) is for this machine only: the lock names the release
-	sed -i 's/^torch==\([0-9.]*\)+.*/torch==\1/' requirements.lock requirements-bench.lock
+	sed -i 's/^torch==\([0-9.]*\)+.*/torch==\1/' requirements*.lock
 
 clean: ## remove what was made here, but neither environments nor out/
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
