@@ -116,7 +116,7 @@ def run(
     except WorkerError as error:
         raise CommandFailed(str(error)) from error
     if as_json:
-        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(document, indent=1))
         return
     for warning in document["warnings"]:
         click.echo(f"Warning: {warning}", err=True)
@@ -173,7 +173,7 @@ def batch(
         )
     failed = [row for row in rows if row.state == "failed"]
     if as_json:
-        click.echo(json.dumps([vars(row) for row in rows], indent=1, ensure_ascii=False))
+        click.echo(json.dumps([vars(row) for row in rows], indent=1))
     else:
         for row in failed:
             click.echo(f"{row.case}: {row.problem}", err=True)
