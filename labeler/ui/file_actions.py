@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QObject, pyqtSignal
-from PyQt5.QtWidgets import QDialog, QMessageBox, QWidget
+from PyQt5.QtWidgets import QMessageBox, QWidget
 
 from labeler import __version__
+from labeler.ui.actions import Actions, is_accepted
 from labeler.ui.case_switcher import CaseSwitcher
 from labeler.ui.commands import Commands
 from labeler.ui.keys_dialog import KeysDialog
@@ -24,16 +24,8 @@ ABOUT = """<h3>CT Labeler {version}</h3>
 <p>Licence: GNU General Public License, version 3 or later.</p>"""
 
 
-class FileActions(QObject):
-    """Folders, cases, settings and help.
-
-    Signals
-    -------
-    refused
-        Why something was not done.
-    """
-
-    refused = pyqtSignal(str)
+class FileActions(Actions):
+    """Folders, cases, settings and help."""
 
     def __init__(
         self,
@@ -44,24 +36,27 @@ class FileActions(QObject):
         saver: CaseSaver,
         window: QWidget,
     ) -> None:
-        super().__init__(window)
-        self._ws = ws
-        self._commands = commands
+        super().__init__(
+            ws,
+            commands,
+            window,
+            {
+                "file.open": self._open,
+                "file.save": lambda: saver.save(),
+                "file.settings": lambda: is_accepted(SettingsDialog(ws, commands, window)),
+                "file.quit": window.close,
+                "case.next": lambda: switcher.go(1),
+                "case.previous": lambda: switcher.go(-1),
+                "case.done": switcher.finish_case,
+                "case.flag": self._flag,
+                "case.phases": self._phases,
+                "help.keys": self._keys,
+                "help.about": self._about,
+            },
+        )
         self._worklist = worklist
         self._switcher = switcher
         self._saver = saver
-        self._window = window
-        commands.bind("file.open", self._open)
-        commands.bind("file.save", lambda: saver.save())
-        commands.bind("file.settings", self._settings)
-        commands.bind("file.quit", window.close)
-        commands.bind("case.next", lambda: switcher.go(1))
-        commands.bind("case.previous", lambda: switcher.go(-1))
-        commands.bind("case.done", switcher.finish_case)
-        commands.bind("case.flag", self._flag)
-        commands.bind("case.phases", self._phases)
-        commands.bind("help.keys", self._keys)
-        commands.bind("help.about", self._about)
         worklist.reset.connect(self._remember_roots)
         ws.session.case_opened.connect(self._show_flag)
         ws.session.changed.connect(self._show_flag)
@@ -86,21 +81,12 @@ class FileActions(QObject):
 
     def _open(self) -> None:
         dialog = OpenDialog(self._ws, self._worklist.roots, self._window)
-        try:
-            if dialog.exec_() == QDialog.Accepted:
-                self.open_roots(dialog.roots())
-        finally:
-            dialog.deleteLater()
-
-    def _settings(self) -> None:
-        dialog = SettingsDialog(self._ws, self._commands, self._window)
-        dialog.exec_()
-        dialog.deleteLater()
+        if is_accepted(dialog):
+            self.open_roots(dialog.roots())
 
     def _keys(self) -> None:
-        dialog = KeysDialog(self._commands, self._ws.settings.data.mouse.profile, self._window)
-        dialog.exec_()
-        dialog.deleteLater()
+        profile = self._ws.settings.data.mouse.profile
+        is_accepted(KeysDialog(self._commands, profile, self._window))
 
     def _about(self) -> None:
         QMessageBox.about(self._window, "About CT Labeler", ABOUT.format(version=__version__))
@@ -123,8 +109,5 @@ class FileActions(QObject):
             self.refused.emit(reason or "")
             return
         dialog = PhasesDialog(case, self._window)
-        try:
-            if dialog.exec_() == QDialog.Accepted and dialog.assignment():
-                self._saver.assign_phases(dialog.assignment(), self._switcher.reopen_case)
-        finally:
-            dialog.deleteLater()
+        if is_accepted(dialog) and dialog.assignment():
+            self._saver.assign_phases(dialog.assignment(), self._switcher.reopen_case)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
-from PyQt5.QtCore import QObject, pyqtSignal
-from PyQt5.QtWidgets import QDialog, QWidget
+from PyQt5.QtWidgets import QWidget
 
 from labeler.core.geometry import Plane
+from labeler.ui.actions import Actions, is_accepted
 from labeler.ui.commands import Commands
-from labeler.ui.dialog import Dialog
 from labeler.ui.mask_dialogs import CombineDialog, SourceDialog, ThresholdDialog
 from labeler.workflows.edit_rules import EditRefused, drawing_target, label_name
 from labeler.workflows.mask_operations import (
@@ -25,31 +23,23 @@ from labeler.workflows.workspace import Workspace
 PROPOSED_HU = (40, 200)
 
 
-class MaskOperationActions(QObject):
-    """Acts on the active mask.
-
-    Signals
-    -------
-    refused
-        Why something was not done.
-    """
-
-    refused = pyqtSignal(str)
+class MaskOperationActions(Actions):
+    """Acts on the active mask."""
 
     def __init__(self, ws: Workspace, commands: Commands, window: QWidget) -> None:
-        super().__init__(window)
-        self._ws = ws
-        self._window = window
+        super().__init__(
+            ws,
+            commands,
+            window,
+            {
+                "mask.threshold": self._threshold,
+                "mask.take_labels": self._take_labels,
+                "mask.combine": self._combine,
+                "mask.slice_below": partial(self._copy_slice, -1),
+                "mask.slice_above": partial(self._copy_slice, 1),
+            },
+        )
         self._range_hu = PROPOSED_HU
-        bindings: dict[str, Callable[[], None]] = {
-            "mask.threshold": self._threshold,
-            "mask.take_labels": self._take_labels,
-            "mask.combine": self._combine,
-            "mask.slice_below": partial(self._copy_slice, -1),
-            "mask.slice_above": partial(self._copy_slice, 1),
-        }
-        for command, act in bindings.items():
-            commands.bind(command, partial(self._try, act))
 
     def _threshold(self) -> None:
         ws = self._ws
@@ -60,7 +50,7 @@ class MaskOperationActions(QObject):
         dialog = ThresholdDialog(
             text, list(ws.session.volumes), phase, self._range_hu, self._window
         )  # fmt: skip
-        if self._asked(dialog):
+        if is_accepted(dialog):
             self._range_hu = dialog.range_hu
             label_by_threshold(ws, dialog.phase, *dialog.range_hu, self.refused.emit)
 
@@ -71,7 +61,7 @@ class MaskOperationActions(QObject):
         dialog = SourceDialog(
             self._others(mask.name), mask.name, label_name(ws.session, label), self._window
         )
-        if self._asked(dialog):
+        if is_accepted(dialog):
             labels = [label] if dialog.only_active_label else None
             copy_labels(ws, dialog.source, labels, self.refused.emit)
 
@@ -85,7 +75,7 @@ class MaskOperationActions(QObject):
         dialog = CombineDialog(
             list(ws.session.masks), active, label_name(ws.session, label), self._window
         )
-        if self._asked(dialog):
+        if is_accepted(dialog):
             combine_masks(
                 ws, dialog.first, dialog.second, dialog.how, self.refused.emit,
                 labels=[label] if dialog.only_active_label else None,
@@ -103,15 +93,3 @@ class MaskOperationActions(QObject):
         if not others:
             raise EditRefused("There is no other mask in this case")
         return others
-
-    def _asked(self, dialog: Dialog) -> bool:
-        try:
-            return dialog.exec_() == QDialog.Accepted
-        finally:
-            dialog.deleteLater()
-
-    def _try(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except EditRefused as refusal:
-            self.refused.emit(str(refusal))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
-from PyQt5.QtCore import QObject, pyqtSignal
 from PyQt5.QtWidgets import QWidget
 
 from labeler.state.selection import RegionRef
 from labeler.ui import formats
+from labeler.ui.actions import Actions
 from labeler.ui.commands import Commands
 from labeler.ui.operation_preview import Operation, OperationPreview
 from labeler.ui.preview_layer import PreviewLayer
@@ -108,33 +108,25 @@ def merging(first: RegionRef, second: RegionRef) -> Operation:
     )
 
 
-class OperationActions(QObject):
-    """Operations on the selected region, the active label or all labels of the active mask.
-
-    Signals
-    -------
-    refused
-        Why something was not done, or what is needed for it.
-    """
-
-    refused = pyqtSignal(str)
+class OperationActions(Actions):
+    """Operations on the selected region, the active label or all labels of the active mask."""
 
     def __init__(
         self, ws: Workspace, commands: Commands, preview: PreviewLayer, window: QWidget
     ) -> None:
-        super().__init__(window)
-        self._ws = ws
+        bindings = {
+            command: partial(self._ask, operation) for command, operation in OPERATIONS.items()
+        }
+        super().__init__(ws, commands, window, {**bindings, "region.merge": self._begin_merge})
         self._merging: RegionRef | None = None
         self._preview = OperationPreview(ws, preview, window, self.refused.emit)
-        for command in OPERATIONS:
-            commands.bind(command, lambda command=command: self._ask(OPERATIONS[command]))
-        commands.bind("region.merge", self._begin_merge)
         ws.selection.region_selected.connect(self._merge_with)
         ws.session.case_opened.connect(self._forget_merge)
 
     def _ask(self, operation: Operation) -> None:
-        if operation.on_labels or self._selected() is not None:
-            self._try(lambda: self._preview.begin(operation, lambda: self._scopes(operation)))
+        if not operation.on_labels:
+            self._selected()
+        self._preview.begin(operation, lambda: self._scopes(operation))
 
     def _scopes(self, operation: Operation) -> list[tuple[str, Scope]]:
         """What an operation can be done on now, with its name."""
@@ -161,8 +153,7 @@ class OperationActions(QObject):
 
     def _begin_merge(self) -> None:
         self._merging = self._selected()
-        if self._merging is not None:
-            self.refused.emit("Now select the region that it is merged with")
+        self.refused.emit("Now select the region that it is merged with")
 
     def _merge_with(self, other: RegionRef | None) -> None:
         ref, self._merging = self._merging, None
@@ -175,15 +166,8 @@ class OperationActions(QObject):
     def _forget_merge(self) -> None:
         self._merging = None
 
-    def _selected(self) -> RegionRef | None:
+    def _selected(self) -> RegionRef:
         ref = self._ws.selection.region
         if ref is None or self._ws.session.region(ref.mask, ref.region_id) is None:
-            self.refused.emit("Select a region first (N goes to the next one).")
-            return None
+            raise EditRefused("Select a region first (N goes to the next one).")
         return ref
-
-    def _try(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except EditRefused as refusal:
-            self.refused.emit(str(refusal))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from PyQt5.QtCore import QObject, pyqtSignal
-from PyQt5.QtWidgets import QDialog, QFileDialog, QWidget
+from PyQt5.QtWidgets import QFileDialog, QWidget
 
 from labeler.state.selection import RegionRef
+from labeler.ui.actions import Actions, is_accepted
 from labeler.ui.choose_dialogs import ask_mask_name, choose_label
 from labeler.ui.commands import Commands
 from labeler.ui.mask_closing import MaskClosing
@@ -27,16 +28,8 @@ from labeler.workflows.transfer_regions import Transfer, transfer_regions
 from labeler.workflows.workspace import Workspace
 
 
-class RegionActions(QObject):
-    """Acts on the selected regions and the active mask.
-
-    Signals
-    -------
-    refused
-        Why something was not done.
-    """
-
-    refused = pyqtSignal(str)
+class RegionActions(Actions):
+    """Acts on the selected regions and the active mask."""
 
     def __init__(
         self,
@@ -48,31 +41,26 @@ class RegionActions(QObject):
         preview: PreviewLayer,
         window: QWidget,
     ) -> None:
-        super().__init__(window)
-        self._ws = ws
-        self._commands = commands
-        self._regions = regions
-        self._opener = opener
-        self._saver = saver
-        self._window = window
-        self._transferred: tuple[str | None, int | None] = (None, None)
         bindings: dict[str, Callable[..., object]] = {
             "region.next": lambda: regions.go(1),
             "region.previous": lambda: regions.go(-1),
-            "region.tick": lambda: self._on_regions(lambda refs: tick_region(ws, *refs)),
-            "region.delete": lambda: self._on_regions(lambda refs: delete_region(ws, *refs)),
-            "region.relabel": lambda: self._on_regions(self._relabel),
-            "region.copy": lambda: self._on_regions(lambda refs: self._transfer(refs, move=False)),
-            "region.move": lambda: self._on_regions(lambda refs: self._transfer(refs, move=True)),
-            "mask.new": lambda: self._try(self._new_mask),
-            "mask.copy": lambda: self._try(self._copy_mask),
+            "region.tick": self._on_regions(lambda refs: tick_region(ws, *refs)),
+            "region.delete": self._on_regions(lambda refs: delete_region(ws, *refs)),
+            "region.relabel": self._on_regions(self._relabel),
+            "region.copy": self._on_regions(partial(self._transfer, move=False)),
+            "region.move": self._on_regions(partial(self._transfer, move=True)),
+            "mask.new": self._new_mask,
+            "mask.copy": self._copy_mask,
             "mask.lock_label": self._lock_label,
             "edit.undo": lambda: undo(ws),
             "edit.redo": lambda: redo(ws),
             "file.save_copy": self._save_copy,
         }
-        for command, function in bindings.items():
-            commands.bind(command, function)
+        super().__init__(ws, commands, window, bindings)
+        self._regions = regions
+        self._opener = opener
+        self._saver = saver
+        self._transferred: tuple[str | None, int | None] = (None, None)
         shapes = OperationActions(ws, commands, preview, window)
         shapes.refused.connect(self.refused)
         masks = MaskOperationActions(ws, commands, window)
@@ -98,18 +86,16 @@ class RegionActions(QObject):
         """Take a mask out of the window; what is not saved of it is asked about."""
         self._closing.close(name)
 
-    def _on_regions(self, act: Callable[[list[RegionRef]], None]) -> None:
-        refs = self._regions.selected_refs()
-        if not refs:
-            self.refused.emit("Select a region first (N goes to the next one).")
-            return
-        self._try(lambda: act(refs))
+    def _on_regions(self, act: Callable[[list[RegionRef]], None]) -> Callable[[], None]:
+        """Make an act on the selected regions."""
 
-    def _try(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except EditRefused as refusal:
-            self.refused.emit(str(refusal))
+        def on_selected() -> None:
+            refs = self._regions.selected_refs()
+            if not refs:
+                raise EditRefused("Select a region first (N goes to the next one).")
+            act(refs)
+
+        return on_selected
 
     def _relabel(self, refs: list[RegionRef]) -> None:
         ws = self._ws
@@ -132,13 +118,10 @@ class RegionActions(QObject):
         dialog = TransferDialog(
             verb, what, others, ws.session.labels, self._transferred, self._window
         )
-        try:
-            if dialog.exec_() == QDialog.Accepted:
-                self._transferred = dialog.mask, dialog.label
-                transfer = Transfer(tuple(refs), dialog.mask, move, dialog.label)
-                transfer_regions(ws, transfer, self.refused.emit)
-        finally:
-            dialog.deleteLater()
+        if is_accepted(dialog):
+            self._transferred = dialog.mask, dialog.label
+            transfer = Transfer(tuple(refs), dialog.mask, move, dialog.label)
+            transfer_regions(ws, transfer, self.refused.emit)
 
     def _new_mask(self) -> None:
         ws = self._ws
