@@ -21,9 +21,9 @@ from labeler.core.regions import Region, RegionIndex
 from labeler.core.resampling import resampled
 from labeler.core.statistics import VoxelSource
 
-#: Regions kept of a proposal, the largest: nobody looks at more, and a network that crumbles
-#: makes a hundred thousand.
-MAX_REGIONS = 2000
+#: Regions kept of a proposal, the largest: nobody decides on more one by one, and a network that
+#: crumbles makes a hundred thousand.
+MAX_REGIONS = 300
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,10 +28,13 @@ class ProposalLayer(QObject):
     Signals
     -------
     changed
-        Something else is to be drawn.
+        Other regions are drawn.
+    highlighted
+        The same regions are drawn, another one as the selected one.
     """
 
     changed = pyqtSignal()
+    highlighted = pyqtSignal()
 
     def __init__(self, ws: Workspace, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -44,10 +47,10 @@ class ProposalLayer(QObject):
         for signal in (
             self._proposals.changed,
             self._proposals.decided,
-            self._proposals.selected,
             self._proposals.shown_changed,
         ):
             signal.connect(self._forget)
+        self._proposals.selected.connect(self._select)
 
     @property
     def proposal(self) -> Proposal | None:
@@ -94,6 +97,10 @@ class ProposalLayer(QObject):
         self._colours, self._regions = None, None
         self._revision = next(self._revisions)
         self.changed.emit()
+
+    def _select(self, *_: object) -> None:
+        self._colours = None
+        self.highlighted.emit()
 
     def _table(self, proposal: Proposal) -> Pixels:
         """Colour of each region number; 0 for what was decided on."""

@@ -245,6 +245,7 @@ class SliceView(QWidget):
         self.scene.preview.changed.connect(self._repaint)
         self.scene.difference.changed.connect(self._repaint)
         self.scene.proposal.changed.connect(self._masks_changed)
+        self.scene.proposal.highlighted.connect(self._repaint)
         self.scene.axes.changed.connect(self.update)
         self.scene.progress_changed.connect(self.update)
         self._header.pane_chosen.connect(self._choose_pane)

@@ -76,6 +76,7 @@ class ViewScene(QObject):
         #: What a model proposes, over the masks.
         self.proposal = ProposalLayer(ws, self)
         self.proposal.changed.connect(self._forget_layers)
+        self.proposal.highlighted.connect(self._forget_layers)
         #: Axes of the selected region.
         self.axes = AxesLayer(ws, self)
         ws.session.case_opened.connect(self._reset)
