@@ -2,7 +2,9 @@
 
 The probability of each class is the mean of what stage 1 gave the component, on average over its
 voxels, and of what stage 2 gave the patch. A proposal is dropped when "not a lesion" gets more
-than half; where stage 1 was sure without any factor (m = 1), it takes more than that to drop it.
+than half; where stage 1 was sure without any factor (m = 1), it takes more to drop it. Where
+stage 1 saw nothing and only the attenuation gave it away (`inference.liver.unusual`), the second
+stage decides alone, and has to be surer.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ from inference.liver.stage2 import NOT_A_LESION, TYPE_NAMES, Opinion
 DROPPED_ABOVE = 0.5
 SURE_DROPPED_ABOVE = 0.65
 """Of "not a lesion", for proposals of stage 1 without any factor."""
+
+UNSEEN_DROPPED_ABOVE = 0.35
+"""Of "not a lesion" in stage 2, for proposals that stage 1 has not made."""
 
 WASH_IN_HU = 15.0
 WASH_OUT_HU = -10.0
@@ -75,11 +80,14 @@ def agree(proposal: Proposal, opinion: Opinion | None) -> Verdict:
         return Verdict(True, proposal.lesion_class, first, opinions, _doubts(first, None))
     second = opinion.probabilities
     opinions["stage 2"] = _named(second)
-    p = 0.5 * (first + second)
+    unseen = not np.isfinite(proposal.multiplier)
+    p = second if unseen else 0.5 * (first + second)
     limit = SURE_DROPPED_ABOVE if proposal.multiplier <= 1.0 else DROPPED_ABOVE
+    limit = UNSEEN_DROPPED_ABOVE if unseen else limit
     kind = int(np.argmax(p[:NOT_A_LESION]))
     kept = bool(p[NOT_A_LESION] <= limit)
-    return Verdict(kept, classes.LESIONS[kind], p, opinions, _doubts(first, second))
+    flags = ("stage 1 sees no lesion",) if unseen else _doubts(first, second)
+    return Verdict(kept, classes.LESIONS[kind], p, opinions, flags)
 
 
 def _named(p: Probabilities) -> dict[str, float]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from inference.cards import Manifest
 from inference.compiled import ready
-from inference.contract import Card, Context, Finding, LabelMap, Measure, Request, Result
+from inference.contract import Card, Context, LabelMap, Measure, Parameter, Request, Result
 from inference.liver import classes, quality
 from inference.liver.inputs import N_CHANNELS
 from inference.liver.networks import CONTEXT_CLASSES, coarse_network, fine_network
+from inference.liver.patient import SETTINGS, Decision, decide
+from inference.liver.proposals import MULTIPLIERS
+from inference.liver.registration import register_phases
 from inference.liver.scan import make_scan, mask_on_image, reference_phase
+from inference.liver.second_look import SecondLook
 from inference.liver.stage1 import (
     COARSE_WINDOW_KJI,
     FINE_WINDOW_KJI,
@@ -22,13 +22,31 @@ from inference.liver.stage1 import (
     Segmentation,
     Stage1,
 )
+from inference.liver.stage2 import LesionNetwork
 from inference.progress import Span
 from inference.weights import load_weights
 
 COARSE_NAME, FINE_NAME = "coarse.safetensors", "fine.safetensors"
+LESIONS_NAME = "lesions.safetensors"
 
-_SCAN_DONE, _STAGE1_DONE = 0.2, 0.85
-_LEAST_LESION_ML = 0.1
+SENSITIVITY, SETTING = "sensitivity", "setting"
+AUTOMATIC = "automatic"
+PARAMETERS = (
+    Parameter(
+        SENSITIVITY,
+        max(MULTIPLIERS),
+        "Largest factor on the lesion probabilities: more finds more, right and wrong.",
+        MULTIPLIERS,
+    ),
+    Parameter(
+        SETTING,
+        AUTOMATIC,
+        "How the patient is judged; automatic chooses by the phases.",
+        (AUTOMATIC, *SETTINGS),
+    ),
+)
+
+_REGISTERED, _SCAN_DONE, _STAGE1_DONE, _STAGE2_DONE = 0.15, 0.2, 0.75, 0.9
 
 
 class LiverModel:
@@ -38,10 +56,13 @@ class LiverModel:
     ----------
     card : Card
     stage1 : Stage1
+    second_look : SecondLook, optional
+        By default one without a second network: stage 1 decides alone.
     """
 
-    def __init__(self, card: Card, stage1: Stage1) -> None:
+    def __init__(self, card: Card, stage1: Stage1, second_look: SecondLook | None = None) -> None:
         self._card, self._stage1 = card, stage1
+        self._second_look = SecondLook(None) if second_look is None else second_look
 
     @property
     def card(self) -> Card:
@@ -54,32 +75,66 @@ class LiverModel:
         Raises
         ------
         ValueError
-            There is none of the four phases.
+            There is none of the four phases, or a parameter has a value it cannot have.
         Cancelled
             From `context`.
         """
+        multipliers, setting = _parameters(request)
         context.report(0.0, "Bring the phases together")
         image = request.images[reference_phase(request.images)]
-        scan = make_scan(request)
+        registration = register_phases(request.images, context)
+        context.report(_REGISTERED, "Bring the phases together")
+        scan = make_scan(request, registration.transforms)
         context.check()
         try:
             found = self._stage1.predict(scan, Span(context, _SCAN_DONE, _STAGE1_DONE))
         except NothingFound as nothing:
             empty = LabelMap(np.zeros(image.array.shape, dtype=np.uint8), image.affine_ras)
             return Result(empty, report="No liver was found.", warnings=(f"{nothing}.",))
-        context.report(_STAGE1_DONE, "Draw the outlines")
-        mask = mask_on_image(found.found, found.logits, found.scan.grid, image)
+        examined = self._second_look.examine(
+            request.images,
+            registration.transforms,
+            found,
+            Span(context, _STAGE1_DONE, _STAGE2_DONE),
+            multipliers,
+        )
+        context.report(_STAGE2_DONE, "Draw the outlines")
+        mask = mask_on_image(examined.found, found.logits, found.scan.grid, image)
         context.check()
         measured = quality.measure(found, scan.grid.shape_kji[0])
-        findings = tuple(_findings(found))
+        decision = decide(examined.verdicts, scan.present, setting)
         context.report(1.0, "Done")
         return Result(
             mask,
-            measures=_measures(found, measured),
-            report=_report(found, len(findings)),
-            findings=findings,
-            warnings=tuple(quality.warnings(measured, found)),
+            measures=_measures(found, measured) | _decided(decision),
+            report=f"{_report(found, len(examined.findings))} {decision.reason}",
+            findings=examined.findings,
+            warnings=(
+                *quality.warnings(measured, found),
+                *decision.warnings,
+                *(f"The phase {p} could not be registered." for p in registration.doubtful),
+            ),
         )
+
+
+def _parameters(request: Request) -> tuple[tuple[float, ...], str | None]:
+    """Return the factors on lesion probabilities and the setting that a request asks for."""
+    most = request.params.get(SENSITIVITY, max(MULTIPLIERS))
+    if not isinstance(most, int | float) or float(most) not in MULTIPLIERS:
+        choices = ", ".join(f"{m:g}" for m in MULTIPLIERS)
+        raise ValueError(f"{SENSITIVITY} must be one of {choices}, not {most}")
+    setting = str(request.params.get(SETTING, AUTOMATIC))
+    if setting not in (AUTOMATIC, *SETTINGS):
+        raise ValueError(f"{SETTING} must be {AUTOMATIC}, {' or '.join(SETTINGS)}, not {setting}")
+    return tuple(m for m in MULTIPLIERS if m <= most), None if setting == AUTOMATIC else setting
+
+
+def _decided(decision: Decision) -> dict[str, Measure]:
+    return {
+        "setting": decision.setting,
+        "malignant": decision.malignant,
+        "malignancy score": round(decision.score, 3),
+    }
 
 
 def _volume_ml(segmentation: Segmentation, *members: int) -> float:
@@ -102,52 +157,14 @@ def _report(segmentation: Segmentation, n_lesions: int) -> str:
     return f"Liver of {liver:.0f} ml with {lesions}; found as well: {names or 'no other organ'}."
 
 
-def _findings(segmentation: Segmentation) -> Iterator[Finding]:
-    """Yield what stage 1 says about each lesion."""
-    found = segmentation.found
-    lesion = np.isin(found, classes.LESIONS)
-    pieces, _ = ndimage.label(lesion, np.ones((3, 3, 3)))
-    for number, box in enumerate(ndimage.find_objects(pieces), start=1):
-        where = pieces[box] == number
-        volume_ml = float(where.sum()) * segmentation.scan.voxel_ml
-        if volume_ml < _LEAST_LESION_ML:
-            continue
-        p = _probabilities(segmentation.logits[(slice(None), *box)][:, where])
-        kind = int(np.bincount(found[box][where]).argmax())
-        yield Finding(
-            int(classes.LABEL_OF_CLASS[kind]),
-            _anchor(segmentation, box, where & (found[box] == kind)),
-            float(np.clip(p[kind], 0.0, 1.0)),
-            {"stage 1": {classes.CLASS_NAMES[c]: float(p[c]) for c in classes.LESIONS}},
-            {"volume (ml)": round(volume_ml, 2)},
-        )
-
-
-def _probabilities(logits: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Return the mean probability of each class over voxels ``[class, voxel]``."""
-    exp = np.exp(logits.astype(np.float32) - logits.max(axis=0).astype(np.float32))
-    mean: NDArray[np.float32] = (exp / exp.sum(axis=0)).mean(axis=1)
-    return mean
-
-
-def _anchor(
-    segmentation: Segmentation, box: tuple[slice, ...], where: NDArray[np.bool_]
-) -> tuple[float, float, float]:
-    """Return the RAS position of the innermost voxel of a region."""
-    depth = ndimage.distance_transform_edt(np.pad(where, 1))[1:-1, 1:-1, 1:-1]
-    inner = np.unravel_index(int(depth.argmax()), where.shape)
-    k, j, i = (float(s.start + n) for s, n in zip(box, inner, strict=True))
-    x, y, z, _ = (segmentation.scan.grid.affine_ras @ [i, j, k, 1.0]).tolist()
-    return x, y, z
-
-
 def load(manifest: Manifest, device: str) -> LiverModel:
     """Return the model of a card.
 
     Parameters
     ----------
     manifest : Manifest
-        Names the two files of weights; the table ``networks`` has their features.
+        Names the files of weights; the table ``networks`` has their features. Without the file
+        of the second stage, the first decides alone.
     device : str
         ``cpu`` or ``cuda:N``.
 
@@ -171,7 +188,22 @@ def load(manifest: Manifest, device: str) -> LiverModel:
         shape = (1, channels, *window)
         parts.append(ready(network.eval(), shape, device=device, key=sha256))
     coarse, fine = parts
-    return LiverModel(manifest.card, Stage1(coarse, fine, device))
+    second = SecondLook(_lesion_network(manifest, device), device)
+    return LiverModel(manifest.card, Stage1(coarse, fine, device), second)
+
+
+def _lesion_network(manifest: Manifest, device: str) -> LesionNetwork | None:
+    """Return the second stage's network; None if the model was shipped without."""
+    sha256 = manifest.files.get(LESIONS_NAME)
+    if sha256 is None:
+        return None
+    network = LesionNetwork(_features(manifest, "lesions"))
+    weights = load_weights(manifest.folder / LESIONS_NAME, sha256)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"{LESIONS_NAME} does not fit its card: {error}") from error
+    return network.eval().to(device)
 
 
 def _features(manifest: Manifest, name: str) -> list[int]:

@@ -4,6 +4,8 @@ A network trained with unbalanced classes is too shy about small lesions. The me
 (Wang et al., arXiv 2306.16036) doubles the lesion probabilities before the arg-max, which is the
 same as adding ln 2 to the logits of the lesions. Here the factor m is a list: what fires at a
 small m is surer than what needs a large one, and every place is proposed once, at its smallest m.
+The lesion classes compete together (their probabilities are summed): which type it is, the second
+stage is asked.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ class Proposal:
         Smallest box ``[k, j, i]`` of the logits' grid that holds it.
     mask : ndarray of bool, shape of the box
     multiplier : float
-        The smallest factor at which it appears.
+        The smallest factor at which it appears; infinite for what stage 1 never sees and only
+        its attenuation gives away.
     volume_ml : float
     probabilities : ndarray of float64, shape (7,)
         Mean probability, over its voxels and without any factor, of each class of
@@ -57,6 +60,14 @@ class Proposal:
     def centre_kji(self) -> NDArray[np.float64]:
         """Return the middle of the box in voxels of the grid."""
         return np.array([(s.start + s.stop - 1) / 2.0 for s in self.box])
+
+
+def proposal_of(
+    logits: NDArray[np.floating], box: Box, mask: Mask, multiplier: float, voxel_ml: float
+) -> Proposal:
+    """Return the proposal of a place, with what stage 1 thinks of it."""
+    p = _mean_probabilities(logits[(slice(None), *box)], mask)
+    return Proposal(box, mask, float(multiplier), float(mask.sum() * voxel_ml), p)
 
 
 def search_region(
@@ -121,7 +132,8 @@ def find_proposals(
         raise ValueError(f"the factors must be positive, not {list(multipliers)}")
     lesions = logits[list(classes.LESIONS)]
     others = np.delete(np.arange(classes.N_CLASSES), classes.LESIONS)
-    best_lesion, best_other = lesions.max(axis=0), logits[others].max(axis=0)
+    best_other = logits[others].max(axis=0)
+    best_lesion = _log_sum(lesions)
     lesion_at_one = best_lesion > best_other
     found = np.where(lesion_at_one, classes.LESIONS[0], others[logits[others].argmax(axis=0)])
     region = search_region(found, spacing_kji_mm, margin_mm)
@@ -136,11 +148,20 @@ def find_proposals(
             # what fired before is inside what fires now: the place is known
             if mask.sum() * voxel_ml < least_ml or (mask & taken[box]).any():
                 continue
-            p = _mean_probabilities(logits[(slice(None), *box)], mask)
-            result.append(Proposal(box, mask, float(factor), float(mask.sum() * voxel_ml), p))
+            result.append(proposal_of(logits, box, mask, factor, voxel_ml))
         for proposal in result:
             taken[proposal.box] |= proposal.mask
     return sorted(result, key=lambda p: (p.multiplier, -p.volume_ml))
+
+
+def _log_sum(logits: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return the logit of all classes together."""
+    top = logits.max(axis=0).astype(np.float32)
+    total = np.zeros(top.shape, dtype=np.float32)
+    for layer in logits:
+        total += np.exp(layer.astype(np.float32) - top)
+    result: NDArray[np.float32] = top + np.log(total)
+    return result
 
 
 def _mean_probabilities(logits: NDArray[np.floating], mask: Mask) -> NDArray[np.float64]:

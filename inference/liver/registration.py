@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, optimize
 
 from inference.contract import PHASES, Affine, Context, Image
 from inference.grid import grid_of
@@ -271,17 +271,20 @@ class _Moving:
 
     def descend(self, start: torch.Tensor, iterations: int) -> torch.Tensor:
         """Return the best movement near `start`."""
-        six = start.clone().requires_grad_()
-        search = torch.optim.LBFGS(
-            [six], lr=1.0, max_iter=iterations, tolerance_change=1e-5, line_search_fn="strong_wolfe"
-        )
 
-        def closure() -> torch.Tensor:
-            search.zero_grad()
+        def loss_and_slope(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            six = torch.tensor(values, dtype=torch.float32, requires_grad=True)
             # millimetres are small against the curvature of the information
             loss = 100.0 * self.loss(six)
-            loss.backward()  # type: ignore[no-untyped-call]
-            return loss
+            (slope,) = torch.autograd.grad(loss, six)
+            return float(loss.detach()), slope.double().numpy()
 
-        search.step(closure)  # type: ignore[no-untyped-call]
-        return six.detach()
+        # not torch's own: importing it takes longer than the search
+        found = optimize.minimize(
+            loss_and_slope,
+            start.double().numpy(),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": iterations, "maxfun": 2 * iterations, "ftol": 1e-6},
+        )
+        return torch.tensor(found.x, dtype=torch.float32)

@@ -16,7 +16,14 @@ from inference.liver import classes
 from inference.liver.consensus import Verdict, agree, enhancement
 from inference.liver.inputs import PADDING_HU
 from inference.liver.patient import malignancy
-from inference.liver.proposals import MULTIPLIERS, Box, Mask, Proposal, find_proposals
+from inference.liver.proposals import (
+    MULTIPLIERS,
+    Box,
+    Mask,
+    Proposal,
+    find_proposals,
+    proposal_of,
+)
 from inference.liver.stage1 import Segmentation
 from inference.liver.stage2 import (
     PATCH,
@@ -27,6 +34,7 @@ from inference.liver.stage2 import (
     patch_input,
     patch_side_mm,
 )
+from inference.liver.unusual import unusual_places
 from inference.resampling import resample
 
 NEAR_SPACING_MM = 1.5
@@ -108,6 +116,8 @@ class SecondLook:
         """
         grid = segmentation.scan.grid
         found = find_proposals(segmentation.logits, grid.spacing_kji_mm, multipliers)
+        if self._network is not None:
+            found += _unusual(segmentation, found)
         proposals = tuple(found[:MOST_PROPOSALS])
         opinions: list[Opinion | None] = [None] * len(proposals)
         if self._network is not None and proposals:
@@ -141,6 +151,19 @@ class SecondLook:
             batch = torch.stack(patches[first : first + _AT_ONCE]).to(self._device)
             opinions += judge(network, batch)
         return opinions
+
+
+def _unusual(segmentation: Segmentation, found: Sequence[Proposal]) -> list[Proposal]:
+    """Return what stands out in the liver and was not proposed by stage 1."""
+    scan = segmentation.scan
+    known = np.zeros(segmentation.found.shape, dtype=np.bool_)
+    for proposal in found:
+        known[proposal.box] |= proposal.mask
+    liver = np.isin(segmentation.found, _LIVER_AND_LESIONS)
+    places = unusual_places(scan.phases_hu, scan.present, liver, scan.grid.spacing_kji_mm, known)
+    return [
+        proposal_of(segmentation.logits, box, mask, np.inf, scan.voxel_ml) for box, mask in places
+    ]
 
 
 def _near_grid(grid: Grid, liver: Mask) -> Grid:
@@ -284,7 +307,7 @@ def _findings(
         measures: dict[str, Measure] = {
             "volume (ml)": round(float(region.sum()) * scan.voxel_ml, 2),
             "malignancy": round(malignancy(verdict), 3),
-            "sensitivity needed": proposal.multiplier,
+            "proposed by": _proposed_by(proposal),
         }
         hu = scan.phases_hu[(slice(None), *box)]
         inner = _inner(region[box])
@@ -300,6 +323,12 @@ def _findings(
         )
         result.append((malignancy(verdict), finding))
     return tuple(f for _, f in sorted(result, key=lambda pair: -pair[0]))
+
+
+def _proposed_by(proposal: Proposal) -> str:
+    if np.isfinite(proposal.multiplier):
+        return f"stage 1, factor {proposal.multiplier:g}"
+    return "attenuation"
 
 
 def _inner(mask: Mask) -> Mask:

@@ -28,7 +28,7 @@ N_TYPES = len(classes.LESIONS) + 1
 TYPE_NAMES = (*(classes.CLASS_NAMES[c] for c in classes.LESIONS), "not a lesion")
 
 N_CHANNELS = 3 * len(PHASES) + 2
-WIDTHS = (24, 48, 96)
+WIDTHS = (16, 32, 64)
 
 _BOX_FACTOR = 1.5
 _SIDE_MM = (72.0, 126.0)
@@ -157,9 +157,10 @@ def _block(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
 class LesionNetwork(nn.Module):
     """Type and outline of one proposal.
 
-    A small U-Net that works at half the resolution of the patch; the type comes from its deepest
-    level, averaged over the patch and over the proposal, so that it looks at the proposal and
-    not at its neighbour.
+    A small U-Net that works at half the resolution of the patch; the type comes from its first
+    and its deepest level, averaged over the patch and over the proposal, so that it looks at the
+    proposal and not at its neighbour. The input itself is averaged as well: the attenuation of a
+    lesion in each phase tells most of its type, and is there from the first training step.
 
     Parameters
     ----------
@@ -177,7 +178,10 @@ class LesionNetwork(nn.Module):
         self.up2 = _block(b + a, a)
         self.outline = nn.Conv3d(a, 1, 1)
         self.types = nn.Sequential(
-            nn.Linear(2 * (a + c), c), nn.LeakyReLU(0.1), nn.Dropout(0.2), nn.Linear(c, N_TYPES)
+            nn.Linear(2 * (a + c + N_CHANNELS), c),
+            nn.LeakyReLU(0.1),
+            nn.Dropout(0.2),
+            nn.Linear(c, N_TYPES),
         )
 
     def forward(self, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -202,7 +206,7 @@ class LesionNetwork(nn.Module):
             self.outline(up).float(), scale_factor=2, mode="trilinear", align_corners=False
         )
         proposal = patches[:, -1:]
-        seen = [m for level in (up, deep) for m in _means(level, proposal)]
+        seen = [m for level in (patches, up, deep) for m in _means(level, proposal)]
         return self.types(torch.cat(seen, dim=1)), outline[:, 0]
 
 

@@ -10,9 +10,11 @@ from typing import Any
 import tomlkit
 
 from inference.cards import MANIFEST_NAME, sha256_of
+from inference.contract import Parameter
 from inference.liver import classes
-from inference.liver.model import COARSE_NAME, FINE_NAME
+from inference.liver.model import COARSE_NAME, FINE_NAME, LESIONS_NAME, PARAMETERS
 from inference.phantom.labels import LABEL_NAMES
+from inference.training.lesions import FOLDER as LESION_FOLDER
 from inference.training.loop import BEST_NAME, CURVE_NAME
 from inference.training.settings import LiverSettings
 
@@ -38,7 +40,7 @@ def export_liver(training: Path, target: Path, settings: LiverSettings, version:
     Parameters
     ----------
     training : Path
-        Folder of `ct-infer train liver`.
+        Folder of `ct-infer train liver`; stage 2 is shipped when it has been trained there.
     target : Path
         Gets the weights, ``model.toml`` and the curves.
     settings : LiverSettings
@@ -57,8 +59,12 @@ def export_liver(training: Path, target: Path, settings: LiverSettings, version:
         if not (training / stage / BEST_NAME).is_file():
             raise ValueError(f"{training} has no weights of the {stage} network yet")
         rows[stage] = _best_row(training / stage / CURVE_NAME)
+    if (training / LESION_FOLDER / BEST_NAME).is_file():
+        rows[LESION_FOLDER] = _best_row(training / LESION_FOLDER / CURVE_NAME)
     target.mkdir(parents=True, exist_ok=True)
-    for stage, name in (("coarse", COARSE_NAME), ("fine", FINE_NAME)):
+    names = {"coarse": COARSE_NAME, "fine": FINE_NAME, LESION_FOLDER: LESIONS_NAME}
+    for stage in rows:
+        name = names[stage]
         shutil.copyfile(training / stage / BEST_NAME, target / name)
         shutil.copyfile(training / stage / CURVE_NAME, target / f"{stage}-curve.csv")
     document = tomlkit.document()
@@ -68,9 +74,19 @@ def export_liver(training: Path, target: Path, settings: LiverSettings, version:
     (target / MANIFEST_NAME).write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    """Return a parameter as the card has it."""
+    return {
+        "name": parameter.name,
+        "default": parameter.default,
+        "description": parameter.description,
+        "choices": list(parameter.choices),
+    }
+
+
 def _tables(
     target: Path, settings: LiverSettings, rows: dict[str, dict[str, float]], version: str
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Any]:
     """Return the tables of the card."""
     labels = classes.LABEL_OF_CLASS[classes.LABEL_OF_CLASS > 0].tolist()
     return {
@@ -84,10 +100,12 @@ def _tables(
             "phases": ["PV", "DL", "ART", "NC"],
             "demonstration": True,
         },
+        "parameters": [_parameter(parameter) for parameter in PARAMETERS],
         "weights": {path.name: sha256_of(path) for path in sorted(target.glob("*.safetensors"))},
         "networks": {
             "coarse": list(settings.coarse.features),
             "fine": list(settings.fine.features),
+            "lesions": list(settings.lesions.widths),
         },
         "labels": {str(label): LABEL_NAMES[label] for label in labels},
         "training": {
