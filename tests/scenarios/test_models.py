@@ -275,6 +275,22 @@ def test_a_case_that_is_left_keeps_its_proposal(opened):
     assert len(rows(user)) == 3
 
 
+def test_the_next_case_is_computed_ahead(opened):
+    user = opened
+    choose(user, "threshold")
+    user.program.ws.settings.update("models", ahead=True, ahead_cases=1)
+    user.click_case("LV-3")
+    settle(user)
+    assert user.program.models.lines == (), "there is no case after it"
+    user.click_case("LV-1")
+    settle(user)
+    assert user.session.proposals.current is None, "nobody asked for this one"
+    assert [line.job.case.id for line in user.program.models.lines] == ["LV-2"]
+    user.click_case("LV-2")
+    settle(user)
+    assert user.session.proposals.current.case_id == "LV-2"
+
+
 def test_closing_the_window_ends_the_process_at_once(opened):
     user = opened
     choose(user, "patient")
