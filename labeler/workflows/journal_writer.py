@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ class JournalWriter:
 
     Edits that come before there is a file go into it first, and edits that could not be written
     are written before later ones: an edit on top of one that is missing would be worth nothing.
+    A case that is only looked at gets no file at all.
 
     Parameters
     ----------
@@ -64,6 +66,10 @@ class JournalWriter:
         self._waiting: list[tuple[Edit, Act]] = []
         self._is_wanted = True
         self._is_settled = threading.Event()
+        self._mutex = threading.Lock()
+        #: What the journal begins with, and what was noted since, while nothing needs a file.
+        self._later: Present | None = None
+        self._noted: list[tuple[str, FileState]] = []
 
     def expect(self) -> None:
         """Let :meth:`mark` wait for :meth:`open`, which follows."""
@@ -74,22 +80,23 @@ class JournalWriter:
         self._is_settled.set()
 
     def open(self, present: Present) -> None:
-        """Start a new journal in place of that of an earlier run.
+        """Start a new journal in place of that of an earlier run, if there is anything to keep.
 
         Raises
         ------
         SaveError
             When it cannot be written; nothing is kept then.
         """
-        stacks = present.stacks.within(self._case_bytes)
+        is_empty = not (present.stacks or present.missing or self._waiting)
         try:
-            self._journal = Journal.create(
-                self._path.with_suffix(".new"), self._case_id, present.bases, stacks,
-                present.missing,
-            )  # fmt: skip
-            self._write_waiting()
-            self._journal.take_place_of(self._path)
-            remove_journal(history_path(self._path))
+            if is_empty and not os.path.exists(self._path):
+                remove_journal(history_path(self._path))
+                self._later = present
+            else:
+                self._journal = self._created(present)
+                self._write_waiting()
+                self._journal.take_place_of(self._path)
+                remove_journal(history_path(self._path))
         except SaveError:
             if self._journal is not None:
                 self._journal.close()
@@ -168,7 +175,10 @@ class JournalWriter:
         SaveError
             When it cannot be written.
         """
-        journal = self._journal
+        with self._mutex:
+            journal = self._journal
+            if journal is None and self._later is not None:
+                self._noted.append((document, state))
         if journal is not None:
             journal.mark_saved(document, state)
 
@@ -184,10 +194,33 @@ class JournalWriter:
             raise SaveError("The journal cannot be written: the disk does not answer.")
         self.note(document, state)
 
+    def _created(self, present: Present) -> Journal:
+        stacks = present.stacks.within(self._case_bytes)
+        return Journal.create(
+            self._path.with_suffix(".new"), self._case_id, present.bases, stacks, present.missing
+        )
+
+    def _create_late(self, present: Present) -> None:
+        """Make the file that was not needed before; where that fails, the next edit tries again."""
+        with self._mutex:
+            journal = self._created(present)
+            try:
+                for document, state in self._noted:
+                    journal.mark_saved(document, state)
+                journal.take_place_of(self._path)
+            except SaveError:
+                journal.close()
+                raise
+            self._journal, self._later = journal, None
+            self._noted.clear()
+
     def _write_waiting(self) -> None:
+        if self._later is not None and self._waiting:
+            self._create_late(self._later)
         while self._journal is not None and self._waiting:
             self._journal.append(*self._waiting[0])
             self._waiting.pop(0)
 
     def _give_up(self) -> None:
         self._journal, self._waiting, self._is_wanted = None, [], False
+        self._later = None

@@ -8,7 +8,6 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtTest import QTest
 
 from labeler.core.geometry import Plane
-from labeler.storage.journal import read_journal
 from labeler.storage.unsaved import history_path, journal_path
 from labeler.workflows.edit_mask import BrushStroke
 from labeler.workflows.review_case import add_comment, ticked_ids
@@ -240,8 +239,8 @@ def test_undo_and_unsaved_edits_of_a_crash_come_back_together(start, cohort):
     save(user)
     paint(user.program.ws, 4)
     states.append(mask_of(user))
-    user.session.undo()
-    user.session.undo()
+    for _ in range(5):
+        user.session.undo()
     user.wait(lambda: not user.program.ws.tasks.is_pending_where(lambda key: key[0] == "journal"))
     path = journal_path(cohort / "masks", "LV-1")
     crashed = path.read_bytes()
@@ -253,11 +252,13 @@ def test_undo_and_unsaved_edits_of_a_crash_come_back_together(start, cohort):
     asked = user.answer("Restore")
     user.click_case("LV-1")
     assert asked == ["recoveryQuestion"]
-    np.testing.assert_array_equal(mask_of(user), states[2])
-    assert len(user.session.history.done) == 4
-    for expected in (states[3], states[4]):
+    np.testing.assert_array_equal(mask_of(user), states[1])
+    assert not user.session.annotations.entries("comment")
+    assert len(user.session.history.done) == 1
+    for expected in (2, 2, 2, 3, 4):
         user.session.redo()
-        np.testing.assert_array_equal(mask_of(user), expected)
+        np.testing.assert_array_equal(mask_of(user), states[expected])
+    assert user.session.annotations.entries("comment")
     for expected in (states[3], states[2], states[2], states[2], states[1], states[0]):
         user.session.undo()
         np.testing.assert_array_equal(mask_of(user), expected)
@@ -315,7 +316,6 @@ def test_a_case_that_was_only_looked_at_leaves_no_file(user, cohort):
     user.open(cohort)
     user.click_case("LV-1")
     path = journal_path(cohort / "masks", "LV-1")
-    assert read_journal(path).records == ()
     user.click_case("LV-2")
     user.wait(lambda: not user.program.ws.tasks.pending_count)
-    assert [file.name for file in path.parent.iterdir()] == ["LV-2.journal"]
+    assert not path.parent.exists()

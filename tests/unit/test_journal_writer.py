@@ -137,6 +137,36 @@ def test_a_failed_beginning_keeps_what_was_there(path, monkeypatch):
     assert path.read_bytes() == before
 
 
+def test_there_is_a_file_from_the_first_edit_on(path):
+    writer, edit = JournalWriter(path, "case", PLENTY), brush(0)
+    writer.open(Present(base("d0")))
+    writer.mark("new", FileState("n1", 5))
+    assert not path.parent.exists()
+    writer.append(edit, Act.DO)
+    writer.mark("draft", FileState("d1", edit.token))
+    contents = read_journal(path)
+    assert unsaved(contents.recovery({"draft": "d0", "new": "n1"})) == ["Brush 0"]
+    assert unsaved(contents.recovery({"draft": "d1", "new": "n1"})) == []
+    assert "new" not in contents.recovery({"draft": "d1", "new": "n1"}).forgotten
+    assert next(mark.document for mark in contents.records if hasattr(mark, "document")) == "new"
+
+
+def test_a_file_that_cannot_be_made_is_made_with_the_next_edit(path, monkeypatch):
+    writer, edits = opened(path), [brush(0), brush(1)]
+    create = Journal.create
+
+    def fail(*_):
+        raise SaveError("The journal cannot be written: the disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "create", fail)
+        with pytest.raises(SaveError, match="the disk is full"):
+            writer.append(edits[0], Act.DO)
+    assert Journal.create is create
+    writer.append(edits[1], Act.DO)
+    assert unsaved(read_earlier(path, {"draft": "d0"})) == ["Brush 0", "Brush 1"]
+
+
 def test_a_save_that_ends_when_the_case_was_left_is_no_error(path):
     writer = opened(path)
     writer.leave(Present(base("d0")), is_saved=True)
