@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from PyQt5.QtCore import QEvent, QPoint, QRectF, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
 from PyQt5.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from labeler.core.geometry import Grid, Plane
 from labeler.core.labels import LabelTable
-from labeler.core.mask import Box
 from labeler.core.regions import Region
 from labeler.ui.style import BACKGROUND, BRIGHT, LINE, TEXT, scaled
 
@@ -24,6 +24,9 @@ BACKDROP_OPACITY = 0.4
 LESION_GROUP = "lesion"
 
 MIN_MARK_PX = 3.0
+
+#: More marks than anybody tells apart.
+MANY_REGIONS = 500
 
 #: Small regions on the same slices stand beside each other, in at most this many columns.
 MAX_LANES = 3
@@ -49,6 +52,9 @@ def region_marks(
 ) -> list[SliderMark]:
     """Find which slices of a view hold the regions of a mask, largest region first.
 
+    Where there are very many, those of one label on the same slices share a mark: a threshold
+    leaves thousands of specks.
+
     Parameters
     ----------
     mask_grid, view_grid
@@ -58,14 +64,17 @@ def region_marks(
     if not shown:
         return []
     axis = plane.normal_axis
-    corners_ijk = np.array([_corners_ijk(region.box) for region in shown])
-    along = view_grid.to_ijk(mask_grid.to_ras(corners_ijk))[..., axis]
+    along = view_grid.to_ijk(mask_grid.to_ras(_corners_ijk(shown)))[..., axis]
     lows = np.floor(along.min(axis=1) + 0.5).astype(int)
     highs = np.floor(along.max(axis=1) + 0.5).astype(int) + 1
     count = view_grid.shape_ijk[axis]
+    values = [region.label for region in shown]
+    places = np.stack((lows.clip(0), highs.clip(max=count), values), axis=1)
     marks = []
-    for region, low, high in zip(shown, lows.tolist(), highs.tolist(), strict=True):
-        lo, hi, label = max(0, low), min(count, high), labels[region.label]
+    if len(places) > MANY_REGIONS:
+        places = np.unique(places, axis=0)
+    for lo, hi, value in places.tolist():
+        label = labels[value]
         is_large = hi - lo > BACKDROP_SHARE * count
         is_backdrop = label.group != LESION_GROUP if label.group else is_large
         if lo < hi:
@@ -73,10 +82,12 @@ def region_marks(
     return sorted(marks, key=lambda mark: mark.lo - mark.hi)
 
 
-def _corners_ijk(box: Box) -> list[tuple[int, int, int]]:
-    """Voxel centres of the eight corners of a box."""
-    ends = [(lo, hi - 1) for lo, hi in zip(box.lo_kji, box.hi_kji, strict=True)]
-    return [(i, j, k) for k, j, i in itertools.product(*ends)]
+def _corners_ijk(regions: Sequence[Region]) -> npt.NDArray[np.int64]:
+    """Voxel centres of the eight corners of each region's box, ``[region, corner, ijk]``."""
+    boxes = np.array([(region.box.lo_kji, region.box.hi_kji) for region in regions])
+    ends = np.stack((boxes[:, 0, ::-1], boxes[:, 1, ::-1] - 1), axis=1)
+    choices = np.array(list(itertools.product((0, 1), repeat=3)))
+    return ends[:, choices, np.arange(3)]
 
 
 def lanes_of(marks: Iterable[SliderMark]) -> list[list[SliderMark]]:

@@ -69,6 +69,19 @@ def test_marks_on_another_grid_and_in_other_planes(mask):
     assert [(m.lo, m.hi) for m in marks] == [(5, 15), (8, 10)]
 
 
+def test_thousands_of_specks_share_marks(mask):
+    """A threshold on a noisy volume must not make the window stand still."""
+    grid, index = mask
+    array = np.zeros(grid.shape_kji, np.uint8)
+    array[::2, ::2, ::2] = 9
+    specks = RegionIndex.build("draft", array, grid).regions
+    assert len(specks) == 3000
+    marks = region_marks(specks.values(), grid, grid, Plane.AXIAL, LABELS)
+    assert marks == [SliderMark(k, k + 1, "#ff2020") for k in range(0, 40, 2)]
+    few = list(specks.values())[:3]
+    assert len(region_marks(few, grid, grid, Plane.AXIAL, LABELS)) == 3
+
+
 def test_without_groups_large_regions_are_the_backdrop(mask):
     grid, index = mask
     marks = region_marks(index.regions.values(), grid, grid, Plane.AXIAL, LabelTable())
