@@ -44,7 +44,6 @@ class WindowLayout(_Section):
 
     geometry: str = ""
     docks: str = ""
-    report_splitter: list[int] = []
 
 
 class Views(_Section):
@@ -57,6 +56,7 @@ class Views(_Section):
     smooth: bool = True
     region_jump: Literal["first", "largest", "middle"] = "first"
     auto_contrast: bool = False
+    split: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.5, 0.5]
 
 
 class Windows(_Section):

@@ -44,7 +44,7 @@ class ViewGrid(QWidget):
         self._ws = ws
         self._commands = commands
         self._scene = ViewScene(ws, self)
-        self._split = [0.5, 0.5]
+        self._split = [_within(share) for share in ws.settings.data.views.split]
         self._dragged: tuple[bool, bool] = (False, False)
         self.views = tuple(SliceView(ws, commands, self._scene, i, self) for i in range(VIEW_COUNT))
         for view in self.views:
@@ -112,8 +112,7 @@ class ViewGrid(QWidget):
                 ((self.width(), event.x()), (self.height(), event.y()))
             ):
                 if self._dragged[axis]:
-                    share = at / max(1, length)
-                    self._split[axis] = min(1 - MIN_SHARE, max(MIN_SHARE, share))
+                    self._split[axis] = _within(at / max(1, length))
             self._arrange()
         else:
             self.setCursor(_SPLIT_CURSORS[self._lines_at(event.pos())])
@@ -123,7 +122,9 @@ class ViewGrid(QWidget):
             self._dragged = self._lines_at(event.pos())
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._dragged = (False, False)
+        if any(self._dragged):
+            self._dragged = (False, False)
+            self._remember_split()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Put the line that was hit back into the middle."""
@@ -131,6 +132,12 @@ class ViewGrid(QWidget):
             if hit:
                 self._split[axis] = 0.5
         self._arrange()
+        self._remember_split()
+
+    def _remember_split(self) -> None:
+        split = [round(share, 4) for share in self._split]
+        if split != self._ws.settings.data.views.split:
+            self._ws.settings.update("views", split=split)
 
     def _lines_at(self, pos: QPoint) -> tuple[bool, bool]:
         """Whether a point is on the upright and on the level line; both where they cross."""
@@ -194,6 +201,11 @@ class ViewGrid(QWidget):
         below = self.rect().adjusted(scaled(20), scaled(36), -scaled(20), scaled(36))
         text = f"Choose a case in the list, or open a folder  ({key})"
         painter.drawText(below, Qt.AlignCenter | Qt.TextWordWrap, text)
+
+
+def _within(share: float) -> float:
+    """A share of the width or height that leaves both sides their least."""
+    return min(1 - MIN_SHARE, max(MIN_SHARE, share))
 
 
 _SPLIT_CURSORS = {

@@ -5,12 +5,13 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
-from PyQt5.QtCore import Qt
+from PyQt5.QtCore import QPoint, Qt
 from PyQt5.QtWidgets import QApplication
 
 from labeler.core.geometry import Plane
 from labeler.workflows.open_folder import Roots
 from tests.cases_on_disk import SHAPE_IJK, affine, labels_ijk, write_case, write_image
+from tests.gui.view_world import drag
 from tests.scenarios.conftest import stop
 
 PHASES = ("NC", "ART", "PV", "DL")
@@ -174,6 +175,12 @@ def test_staying_keeps_case_and_edits(user, cohort):
     user.wait(lambda: not user.session.is_dirty)
 
 
+def views_split(grid) -> tuple[float, float]:
+    """Share of width and height that the first view has."""
+    first = grid.views[0]
+    return first.width() / grid.width(), first.height() / grid.height()
+
+
 def test_settings_survive_a_restart(start, cohort):
     user = start()
     user.open(cohort)
@@ -189,6 +196,11 @@ def test_settings_survive_a_restart(start, cohort):
         views.panes, views.window("NC"),
     )  # fmt: skip
     user.program.ws.selection.set_brush_mm(7.0)
+    grid = user.widget("viewGrid")
+    middle, corner = grid.rect().center(), QPoint(grid.width() // 3, 2 * grid.height() // 3)
+    drag(grid, middle, corner)
+    split = views_split(grid)
+    assert split[0] < 0.4 < 0.6 < split[1]
     stop(user.program)
 
     again = start().program
@@ -198,6 +210,7 @@ def test_settings_survive_a_restart(start, cohort):
         views.panes, views.window("NC"),
     )  # fmt: skip
     assert again.ws.selection.brush_mm == 7.0
+    assert views_split(again.views) == pytest.approx(split, abs=0.01)
     assert kept[:2] == (False, False)
 
 
