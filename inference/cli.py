@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from inference.cli_evaluate import evaluate
 from inference.cli_run import CommandFailed, batch, manifest, models, run
 from inference.cli_train import train
 
@@ -19,7 +20,7 @@ def cli() -> None:
     """Models and synthetic patients for CT Labeler."""
 
 
-for command in (models, run, batch, manifest, train):
+for command in (models, run, batch, manifest, train, evaluate):
     cli.add_command(command)
 
 

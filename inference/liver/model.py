@@ -69,6 +69,16 @@ class LiverModel:
         """What the model is."""
         return self._card
 
+    @property
+    def stage1(self) -> Stage1:
+        """The step that segments."""
+        return self._stage1
+
+    @property
+    def second_look(self) -> SecondLook:
+        """The steps that decide on lesions."""
+        return self._second_look
+
     def predict(self, request: Request, context: Context) -> Result:
         """Return organs and lesions on the grid of the best phase.
 

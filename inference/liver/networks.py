@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
+import torch.nn.functional as F
 from monai.networks.nets import BasicUNet
 
 from inference.liver import classes
@@ -59,19 +60,44 @@ def fine_network(features: Sequence[int] = FEATURES) -> BasicUNet:
 
 
 def organ_context(logits: torch.Tensor) -> torch.Tensor:
-    """Return what the fine network is told of the coarse one's opinion.
+    """Return what the fine network is told of the coarse one's opinion: where, not how exactly.
+
+    Sharp opinions are copied: a fine network trained on them looked at nothing else, and drew
+    the coarse outlines again.
 
     Parameters
     ----------
-    logits : Tensor, shape (20, ...)
-        Of the coarse network.
+    logits : Tensor, shape (20, nk, nj, ni)
+        Of the coarse network, at 6 mm.
 
     Returns
     -------
-    Tensor, float32, shape (7, ...)
-        Probability of each organ; the liver's includes its lesions.
+    Tensor, float32, shape (7, nk, nj, ni)
+        Probability of each organ, averaged over some 3 cm; the liver's includes its lesions.
     """
     p = logits.float().softmax(dim=0)
     context = p[list(CONTEXT_CLASSES)]
     context[0] += p[list(classes.LESIONS)].sum(dim=0)
+    for _ in range(2):
+        context = F.avg_pool3d(context, 3, 1, 1, count_include_pad=False)
     return context
+
+
+def start_from_coarse(fine: BasicUNet, coarse_weights: Mapping[str, torch.Tensor]) -> None:
+    """Give a fine network the weights of a coarse one, and none for what only it is told.
+
+    Parameters
+    ----------
+    fine : BasicUNet
+        Changed in place; of the same features.
+    coarse_weights : mapping of str to Tensor
+    """
+    weights = fine.state_dict()
+    for name, value in coarse_weights.items():
+        own = weights[name]
+        if own.shape == value.shape:
+            own.copy_(value)
+        else:  # the first layer
+            own.zero_()
+            own[:, : value.shape[1]] = value
+    fine.load_state_dict(weights)

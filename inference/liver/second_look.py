@@ -56,6 +56,8 @@ class Examined:
     proposals : tuple of Proposal
     verdicts : tuple of Verdict
         Of each proposal.
+    regions : tuple of ndarray of bool or None
+        Voxels of each proposal as it is drawn; None for what was dropped.
     findings : tuple of Finding
         Of each lesion that was kept, the most suspicious first.
     """
@@ -63,6 +65,7 @@ class Examined:
     found: NDArray[np.uint8]
     proposals: tuple[Proposal, ...]
     verdicts: tuple[Verdict, ...]
+    regions: tuple[Mask | None, ...]
     findings: tuple[Finding, ...]
 
 
@@ -125,7 +128,7 @@ class SecondLook:
         verdicts = tuple(agree(p, o) for p, o in zip(proposals, opinions, strict=True))
         drawn, regions = draw_lesions(segmentation.found, grid, proposals, verdicts, opinions)
         findings = _findings(segmentation, drawn, proposals, verdicts, regions)
-        return Examined(drawn, proposals, verdicts, findings)
+        return Examined(drawn, proposals, verdicts, tuple(regions), findings)
 
     def _ask(
         self,

@@ -35,6 +35,8 @@ class Truth:
         VerSe number of each voxel of bone.
     vessel_trees : LiverVessels
         Portal, hepatic venous and arterial tree of the liver.
+    breathing_ras : dict of str to tuple of three floats
+        By phase, how far the organs have moved since the mask, in mm.
     """
 
     materials: NDArray[np.uint8]
@@ -42,6 +44,7 @@ class Truth:
     vertebrae: list[Vertebra]
     vertebra_numbers: NDArray[np.uint8]
     vessel_trees: LiverVessels
+    breathing_ras: dict[str, tuple[float, float, float]]
 
 
 @dataclass(frozen=True)

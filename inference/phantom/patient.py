@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from inference.contract import PHASES, Context, Image
 from inference.phantom.anatomy import Anatomy, make_anatomy
 from inference.phantom.case import PhantomPatient, Truth, assemble, check_request, stepper
-from inference.phantom.grids import Grid
+from inference.phantom.grids import Box, Grid
 from inference.phantom.lesions import paint_scenario
 from inference.phantom.materials import Material, Palette
 from inference.phantom.protocol import (
@@ -21,7 +21,6 @@ from inference.phantom.protocol import (
     reference_grid,
 )
 from inference.phantom.rendering import Acquisition, attenuation, make_textures, scan
-from inference.phantom.skeleton import Vertebra
 from inference.phantom.variety import PLAIN, Variety, delayed
 
 LARGE_VESSEL_MM = 2.2
@@ -83,17 +82,24 @@ def make_patient(
     scans = plan_acquisitions(grid, protocol, variety)
     images = _scan_phases(anatomy, palette, scans, phases, look, step)
     step(0.85, "Masks and reports")
-    front = np.ascontiguousarray(anatomy.scene.front[box])
-    numbers = np.ascontiguousarray(anatomy.vertebra_numbers[box])
-    truth = Truth(front, palette.names, _seen(anatomy, grid), numbers, anatomy.trees)
-    labels = palette.label[front]
+    truth = _truth(anatomy, palette, grid, box, scans)
+    front, labels = truth.materials, palette.label[truth.materials]
     return assemble(case_id, images, front, labels, painted, grid, np.eye(4), seeds[4:], truth)
 
 
-def _seen(anatomy: Anatomy, grid: Grid) -> list[Vertebra]:
-    """Return the vertebrae whose centre is in a slice of the grid."""
+def _truth(
+    anatomy: Anatomy, palette: Palette, grid: Grid, box: Box, scans: Sequence[Acquisition]
+) -> Truth:
+    """Return all that is known on the grid of the mask."""
     last = grid.shape_kji[0] - 1
-    return [v for v in anatomy.vertebrae if 0 <= grid.to_kji(v.centre_ras)[0] <= last]
+    return Truth(
+        np.ascontiguousarray(anatomy.scene.front[box]),
+        palette.names,
+        [v for v in anatomy.vertebrae if 0 <= grid.to_kji(v.centre_ras)[0] <= last],
+        np.ascontiguousarray(anatomy.vertebra_numbers[box]),
+        anatomy.trees,
+        {a.phase: a.breathing_ras for a in scans},
+    )
 
 
 def show_as(palette: Palette, variety: Variety) -> None:

@@ -1,0 +1,1 @@
+"""How good the models are: runs on synthetic patients nobody trained on, tables and reports."""
