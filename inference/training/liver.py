@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from monai.networks.nets import BasicUNet
 
 from inference.liver import classes
-from inference.liver.networks import coarse_network, fine_network
+from inference.liver.networks import coarse_network, fine_network, start_from_coarse
 from inference.training.checkpoints import only_one
 from inference.training.loop import BEST_NAME, Scores, Training
 from inference.training.patients import PaintedPatient, Pool, RealPatient
@@ -132,13 +133,15 @@ class LiverTraining:
     def _stage(
         self,
         name: str,
-        make: Callable[[Sequence[int]], torch.nn.Module],
+        make: Callable[[Sequence[int]], BasicUNet],
         settings: StageSettings,
         pose: Pose,
     ) -> None:
         seed = self._settings.seed + {"coarse": 0, "fine": 1}[name]
         torch.manual_seed(seed)
         network = make(settings.features)
+        if name == "fine":
+            start_from_coarse(network, self._coarse_weights())
         held: list[Sample] = []  # made once, when they are needed
 
         def validate(candidate: torch.nn.Module) -> Scores:
@@ -153,6 +156,10 @@ class LiverTraining:
         log.info("%s: from step %d", name, training.step)
         stream = Stream(self._patients, pose, seed, training.step, settings.visits, settings.block)
         training.run(loader(stream))
+
+    def _coarse_weights(self) -> dict[str, torch.Tensor]:
+        path = self._folder / "coarse" / BEST_NAME
+        return load_weights(path, sha256_of(path))
 
     def _patients(self) -> Patients:
         return Patients(

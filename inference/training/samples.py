@@ -44,6 +44,9 @@ _ASIDE_SD_MM = 10.0
 _FIRST_PATIENTS = 40
 _OTHER_ORGAN_SHARE = 0.25
 _LESION_SHARE = 0.35
+_UNTOLD_SHARE = 0.25
+"""Part of the looks in which the fine network must do without the coarse one's opinion."""
+
 _CENTRE_JITTER_MM = 25.0
 
 
@@ -225,6 +228,7 @@ class FineVisits:
             logits = self._coarse(network_input(hu, present)[None])[0]
         positions = self._positions(self._truth * seen, rng)
         context = at_positions(organ_context(logits), positions)
+        context *= float(rng.random() >= _UNTOLD_SHARE)
         inside = at_positions(seen[None].float(), positions, "nearest")[0] > 0.5
         fine, truth = self._look(positions)
         fine = acquire(fine[source], rng, noise, FINE_SPACING_MM)

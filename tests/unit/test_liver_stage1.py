@@ -17,7 +17,13 @@ from inference.liver.inputs import (
     network_input,
 )
 from inference.liver.model import LiverModel
-from inference.liver.networks import coarse_network, fine_network, make_network, organ_context
+from inference.liver.networks import (
+    coarse_network,
+    fine_network,
+    make_network,
+    organ_context,
+    start_from_coarse,
+)
 from inference.liver.scan import Scan, make_scan, mask_on_image, reference_phase
 from inference.liver.stage1 import NothingFound, Stage1, clear_up, organ_box
 from inference.weights import save_weights
@@ -134,11 +140,27 @@ class TestInputs:
         assert float(at_positions(coarse, place)) == pytest.approx(7.0)
 
     def test_lesions_belong_to_the_liver_a_coarse_network_tells_of(self):
-        logits = torch.full((20, 1, 1, 1), -20.0)
+        logits = torch.full((20, 3, 3, 3), -20.0)
         logits[classes.LIVER], logits[classes.ICC] = 0.0, 0.0
         context = organ_context(logits)
-        assert float(context[0]) == pytest.approx(1.0, abs=1e-4)
-        assert float(context[1:].sum()) < 1e-4
+        assert float(context[0].min()) == pytest.approx(1.0, abs=1e-4)
+        assert float(context[1:].max()) < 1e-4
+
+    def test_a_fine_network_starts_as_the_coarse_one(self):
+        torch.manual_seed(0)
+        coarse, fine = coarse_network(TINY).eval(), fine_network(TINY).eval()
+        start_from_coarse(fine, coarse.state_dict())
+        image, told = torch.randn((1, N_CHANNELS, 32, 16, 16)), torch.rand((1, 7, 32, 16, 16))
+        with torch.no_grad():
+            assert torch.allclose(fine(torch.cat([image, told], dim=1)), coarse(image), atol=1e-3)
+
+    def test_a_fine_network_is_told_where_but_not_how_exactly(self):
+        logits = torch.zeros((20, 12, 12, 12))
+        logits[classes.SPLEEN, 6:] = 20.0
+        told = organ_context(logits)[1, :, 6, 6]
+        assert told[2] < 0.1
+        assert told[9] > 0.99
+        assert (told[4:8].diff() < 0.5).all()
 
 
 class TestScan:

@@ -189,6 +189,12 @@ class TestLoss:
         guess[0] = classes.LIVER
         assert segmentation_loss(self.logits(guess), truth, True) > 0.5
 
+    def test_a_lesion_that_is_missed_costs_more_than_its_voxels(self):
+        truth = torch.full((10, 10, 10), classes.LIVER, dtype=torch.uint8)
+        truth[0, 0, :4] = classes.CYST
+        blind = torch.full_like(truth, classes.LIVER)
+        assert segmentation_loss(0.2 * self.logits(blind), truth, False) > 2.0
+
     def test_lesions_are_part_of_a_liver_that_is_labelled_alone(self):
         truth = torch.full((4, 4, 4), classes.LIVER, dtype=torch.uint8)
         lesions = torch.full_like(truth, classes.CYST)
@@ -351,12 +357,14 @@ class TestVisits:
 
         rng = np.random.default_rng(3)
         visits = FineVisits(painted, hu, rng, STAGE, Oracle())
-        looks = [visits.sample(rng) for _ in range(6)]
+        looks = [visits.sample(rng) for _ in range(12)]
         assert {look.image.shape for look in looks} == {(16, 32, 16, 16)}
-        opinion = torch.cat([look.image[9].flatten() for look in looks])
-        liver = torch.cat([(look.truth == classes.LIVER).flatten() for look in looks])
+        told = [look for look in looks if look.image[9:].any()]
+        assert 0 < len(told) < len(looks)  # at times it must do without
+        opinion = torch.cat([look.image[9].flatten() for look in told])
+        liver = torch.cat([(look.truth == classes.LIVER).flatten() for look in told])
         assert liver.float().mean() > 0.1
-        assert opinion[liver].mean() > 0.8
+        assert opinion[liver].mean() > 0.7
 
 
 class TestSettings:
