@@ -43,7 +43,7 @@ from labeler.ui.region_actions import RegionActions
 from labeler.ui.region_list import RegionList
 from labeler.ui.region_panel import RegionPanel
 from labeler.ui.report_panel import ReportPanel
-from labeler.ui.save_questions import SaveQuestions
+from labeler.ui.save_questions import SaveQuestions, ask_to_leave
 from labeler.ui.status_bar import StatusBar
 from labeler.ui.tool_panel import ToolPanel
 from labeler.ui.view_actions import bind_view_commands
@@ -138,7 +138,7 @@ class Program(QObject):
                 Panel("masks", "Masks", self.masks, right, 32, self.masks.header),
                 Panel("region", "Region", self.region, right, 24, self.region.header),
                 Panel("reports", DETAILS, self.reports, right, 44, self.reports.header),
-                Panel("models", "Models", self.model_panel, right, 100, self.model_panel.header,
+                Panel("models", "Models", self.model_panel, right, 130, self.model_panel.header,
                       "model.panel", ("region", "reports")),
                 Panel("history", "History", self.history, right, 30, self.history.header,
                       "edit.history"),
@@ -146,8 +146,9 @@ class Program(QObject):
         )  # fmt: skip
         self.window.may_close = self._may_close
         self.switcher = CaseSwitcher(
-            ws, self.worklist, self.opener, self.saver,
-            partial(ask_about_unsaved, self.window), self.cases.neighbour, self,
+            ws, self.worklist, self.opener, self.saver, self.journal,
+            partial(ask_about_unsaved, self.window), partial(ask_to_leave, self.window),
+            self.cases.neighbour, self,
         )  # fmt: skip
         self.files = FileActions(
             ws, commands, self.worklist, self.switcher, self.saver, self.window
@@ -261,7 +262,7 @@ class Program(QObject):
         """Let the window close, now or after the user has decided about unsaved edits."""
         if self._may_close_now:
             return True
-        self.switcher.leave(self._close_window)
+        self.switcher.quit(self._close_window)
         return self._may_close_now
 
     def _close_window(self) -> None:

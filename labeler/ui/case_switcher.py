@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PyQt5.QtCore import QObject, pyqtSignal
 
 from labeler.ui.choose_dialogs import Answer
+from labeler.workflows.keep_journal import JournalKeeper
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.open_folder import Roots, Worklist
 from labeler.workflows.review_case import set_status
@@ -21,6 +22,8 @@ class CaseSwitcher(QObject):
     ----------
     ask
         Asks the user what to do with the unsaved edits of a case (its id is given).
+    ask_to_leave
+        Asks the user whether to leave a case although saving it does not come to an end.
     neighbour
         Finds the case some rows below another one, in the order the user sees.
 
@@ -41,7 +44,9 @@ class CaseSwitcher(QObject):
         worklist: Worklist,
         opener: CaseOpener,
         saver: CaseSaver,
+        journal: JournalKeeper,
         ask: Callable[[str], Answer],
+        ask_to_leave: Callable[[str], bool],
         neighbour: Callable[[str | None, int], str | None],
         parent: QObject | None = None,
     ) -> None:
@@ -50,7 +55,10 @@ class CaseSwitcher(QObject):
         self._worklist = worklist
         self._opener = opener
         self._saver = saver
+        self._journal = journal
         self._ask = ask
+        self._ask_to_leave = ask_to_leave
+        self._is_ending = False
         self._neighbour = neighbour
 
     def leave(self, then: Callable[[], None]) -> None:
@@ -69,6 +77,27 @@ class CaseSwitcher(QObject):
             then()
         else:
             self.stayed.emit(case_id)
+
+    def quit(self, then: Callable[[], None]) -> None:
+        """End the program with ``then`` once nothing unsaved would be lost.
+
+        A save that is under way is waited for. Who wants to end once more meanwhile is asked
+        whether to leave without its end; what it was to save is in the journal.
+        """
+        case = self._ws.session.case
+        if not self._saver.is_saving or case is None:
+            self.leave(then)
+        elif not self._is_ending:
+            self._is_ending = True
+            self.said.emit(f"{case.id} is being saved; the window closes when that is done")
+            self._saver.when_idle(lambda: self._saving_ended(then))
+        elif self._ask_to_leave(case.id) and self._saver.is_saving:
+            self._journal.keep_unsaved()
+            then()
+
+    def _saving_ended(self, then: Callable[[], None]) -> None:
+        self._is_ending = False
+        self.leave(then)
 
     def open_case(self, case_id: str) -> None:
         """Open a case of the worklist."""

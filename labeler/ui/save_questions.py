@@ -96,6 +96,42 @@ class SaveQuestions(QObject):
             self._settler.keep_copy_of_mine()
 
 
+def stuck_question(parent: QWidget | None, case_id: str) -> QMessageBox:
+    """Make the question whether to leave a case whose saving does not end."""
+    box = QMessageBox(parent)
+    box.setObjectName("stuckQuestion")
+    box.setWindowTitle("Still saving")
+    icon = style.icon("mdi6.content-save-alert-outline", style.AMBER)
+    box.setIconPixmap(icon.pixmap(style.scaled(32), style.scaled(32)))
+    box.setText(f"{case_id} is still being saved; the drive does not answer.")
+    box.setInformativeText(
+        "You may leave without waiting. Your changes are in the journal on this computer: opening "
+        "the case again offers what was not saved."
+    )
+    for words, role, name, tip in (
+        ("&Wait", QMessageBox.RejectRole, "wait", "Close when everything is saved  (Esc)"),
+        ("&Leave", QMessageBox.DestructiveRole, "leave", "Close the program now"),
+    ):
+        button = box.addButton(words, role)
+        button.setObjectName(f"stuckQuestion.{name}")
+        button.setToolTip(tip)
+        if name == "wait":
+            box.setDefaultButton(button)
+            box.setEscapeButton(button)
+    return box
+
+
+def ask_to_leave(parent: QWidget | None, case_id: str) -> bool:
+    """Ask whether to leave a case whose saving does not end."""
+    box = stuck_question(parent, case_id)
+    try:
+        box.exec_()
+        clicked = box.clickedButton()
+        return clicked is not None and clicked.objectName() == "stuckQuestion.leave"
+    finally:
+        box.deleteLater()
+
+
 def notes_question(parent: QWidget | None, case_id: str, sentence: str) -> QMessageBox:
     """Make the question what to do about notes that somebody else has changed."""
     box = QMessageBox(parent)

@@ -155,6 +155,10 @@ class JournalKeeper(QObject):
         if unsaved is not None:
             self._begin_as_saved(unsaved.recovery)
 
+    def keep_unsaved(self) -> None:
+        """Leave the journal as it is; the next opening of the case offers what is not saved."""
+        self._writer = self._unsaved = None
+
     def saved(self) -> None:
         """Make the journal small when everything is on disk."""
         if self._writer is not None and not self._session.is_dirty:

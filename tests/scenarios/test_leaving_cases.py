@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PyQt5.QtCore import Qt
 
+from labeler.state.tasks import TaskRunner
+from labeler.storage.masks import read_mask
 from labeler.workflows import open_case, save_case
 from labeler.workflows.open_folder import Roots
 from tests.cases_on_disk import write_case
@@ -110,6 +112,50 @@ def test_nothing_is_painted_into_a_case_that_is_being_left(user, cohort, halt):
     paint(user.program.ws, 1)
     assert user.session.is_dirty
     user.session.undo()
+
+
+def test_a_drive_that_does_not_answer_keeps_nobody_from_leaving(
+    user, start, cohort, halt, monkeypatch
+):
+    monkeypatch.setattr(TaskRunner.shutdown, "__defaults__", (10.0, 0.1))
+    user.open(cohort)
+    user.click_case("LV-1")
+    paint(user.program.ws, 1)
+    painted = user.session.masks["draft"].mask.array.copy()
+    drive_answers = halt(save_case, "save_mask")
+    user.key(Qt.Key_S, Qt.ControlModifier)
+    user.program.window.close()
+    assert user.program.window.isVisible()
+    assert "closes when that is done" in user.widget("statusMessage").text()
+    asked = user.answer("Wait")
+    user.program.window.close()
+    assert asked == ["stuckQuestion"]
+    assert user.program.window.isVisible()
+    user.answer("Leave")
+    user.program.window.close()
+    assert not user.program.window.isVisible()
+    (cohort / "masks" / "_labeling" / ".LV-1.lock").unlink(missing_ok=True)  # as of a dead process
+    again = start()
+    again.open(cohort)
+    asked = again.answer("Restore")
+    again.click_case("LV-1")
+    assert asked == ["recoveryQuestion"]
+    np.testing.assert_array_equal(again.session.masks["draft"].mask.array, painted)
+    drive_answers.set()
+
+
+def test_a_window_that_is_closed_while_it_saves_closes_when_that_is_done(user, cohort, halt):
+    user.open(cohort)
+    user.click_case("LV-1")
+    paint(user.program.ws, 1)
+    painted = user.session.masks["draft"].mask.array.copy()
+    may_write = halt(save_case, "save_mask")
+    user.key(Qt.Key_S, Qt.ControlModifier)
+    user.program.window.close()
+    may_write.set()
+    user.wait(lambda: not user.program.window.isVisible())
+    on_disk = read_mask(cohort / "masks" / "LV-1" / "draft.nii.gz").mask.array
+    np.testing.assert_array_equal(on_disk, painted)
 
 
 def test_a_case_that_cannot_be_opened_says_so_and_can_be_tried_again(user, cohort, monkeypatch):
