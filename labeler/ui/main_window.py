@@ -141,16 +141,21 @@ class MainWindow(QMainWindow):
         gone = self._gave_way.setdefault(panel.name, [])
         wanted = panel.widget.sizeHint().height()
         for name in panel.instead_of:
-            if self._height_for(panel) < wanted and not self._docks[name].isHidden():
+            if self._heights(panel.area)[panel.name] < wanted and not self._docks[name].isHidden():
                 self._docks[name].setVisible(False)
                 gone.append(name)
-        self.resizeDocks([dock], [max(wanted, self._height_for(panel))], Qt.Vertical)
+        heights = self._heights(panel.area)
+        self.resizeDocks([self._docks[name] for name in heights], list(heights.values()),
+                         Qt.Vertical)  # fmt: skip
 
-    def _height_for(self, panel: Panel) -> int:
-        """What a panel's share comes to beside those that are shown."""
-        beside = [other for other in self._panels if other.area == panel.area]
-        shown = [other.share for other in beside if not self._docks[other.name].isHidden()]
-        return round(panel.share / sum(shown) * self.centralWidget().height())
+    def _heights(self, area: Qt.DockWidgetArea) -> dict[str, int]:
+        """What the shares of the panels come to that are shown at one side."""
+        beside = [panel for panel in self._panels if panel.area == area]
+        shares = {p.name: p.share for p in beside if not self._docks[p.name].isHidden()}
+        height = self.centralWidget().height()
+        return {
+            name: round(share / sum(shares.values()) * height) for name, share in shares.items()
+        }
 
     def _fill_menus(self, commands: Commands) -> None:
         menus: dict[str, QMenu] = {title: self.menuBar().addMenu(title) for title in MENUS}

@@ -64,7 +64,7 @@ class ModelPanel(QWidget):
         self._show()
 
     def sizeHint(self) -> QSize:
-        return QSize(style.scaled(320), style.scaled(560))
+        return QSize(style.scaled(320), style.scaled(600))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(style.scaled(200), style.scaled(150))

@@ -19,7 +19,7 @@ LESION = "lesion"
 NUMBER_ROLE = int(Qt.UserRole)
 
 #: Rows that are seen at least; the list takes what room there is.
-MIN_ROWS = 4
+MIN_ROWS = 3
 
 STATE_TIPS: dict[Decision, str] = {
     "open": "Not decided on yet",

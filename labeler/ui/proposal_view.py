@@ -35,6 +35,9 @@ TITLE_BUTTONS = ("proposal.show", "proposal.compare", "mask.from_proposal", "pro
 #: Opinions of a stage that are written out: the largest.
 MAX_OPINIONS = 3
 
+#: Parts of the names of measures that the window has measured itself; these are in the tool tip.
+MEASURED_HERE = ("(ml)", "HU ")
+
 
 class ProposalView(QWidget):
     """Follows ``session.proposals``; hidden while there is none."""
@@ -77,6 +80,7 @@ class ProposalView(QWidget):
         button.setAccessibleName(commands.action(command).text())
         button.setFont(style.text_font(style.SMALL_PX + 1))
         button.setFocusPolicy(Qt.TabFocus)
+        button.setProperty("compact", True)
         return button
 
     def _lay_out(self) -> None:
@@ -116,9 +120,10 @@ class ProposalView(QWidget):
         self._warning.setText(DEMONSTRATION)
         self._warning.setVisible(run.is_demonstration)
         self._show_doubts(proposal)
-        lines = [html.escape(proposal.report)] if proposal.report else []
-        lines += [_measures(proposal.measures)] if proposal.measures else []
+        lines = [html.escape(proposal.report), _measures(proposal.measures)]
+        lines = [line for line in lines if line]
         self._summary.setText("<br>".join(lines))
+        self._summary.setToolTip(_all_measures(proposal.measures))
         self._summary.setVisible(bool(lines))
         self._show_decisions()
         self._show_detail(self._proposals.number)
@@ -144,11 +149,12 @@ class ProposalView(QWidget):
         if proposal is not None and number is not None:
             name = self._proposals.look_of(number, self._ws.session.labels).name
             region = proposal.regions[number]
-            lines = [_figures(name, region)]
             opinion = proposal.opinions.get(number)
+            lines = [_figures(name, region, opinion)]
             if opinion is not None:
                 lines += _opinion_lines(opinion)
             self._detail.setText("<br>".join(lines))
+            self._detail.setToolTip("" if opinion is None else _all_measures(opinion.measures))
 
 
 def _provenance(proposal: Proposal) -> str:
@@ -166,7 +172,8 @@ def _provenance(proposal: Proposal) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _figures(name: str, region: Region) -> str:
+def _figures(name: str, region: Region, opinion: Opinion | None) -> str:
+    sure = "" if opinion is None else f" {100 * opinion.confidence:.0f} %"
     size = f"{formats.measure(region.volume_ml)} ml, {formats.measure(region.diameter_mm)} mm"
     phases = [phase for phase in (*PHASES, *region.hu) if phase in region.hu]
     means = [
@@ -175,7 +182,7 @@ def _figures(name: str, region: Region) -> str:
         if (statistics := region.hu[phase]) is not None
     ]
     curve = f"<br>{html.escape(' · '.join(means))} HU" if means else ""
-    return f"<b>{html.escape(name)}</b> {size}{curve}"
+    return f"<b>{html.escape(name)}{sure}</b> {size}{curve}"
 
 
 def _opinion_lines(opinion: Opinion) -> list[str]:
@@ -185,8 +192,8 @@ def _opinion_lines(opinion: Opinion) -> list[str]:
         largest = sorted(shares.items(), key=lambda share: -share[1])[:MAX_OPINIONS]
         words = ", ".join(f"{name} {100 * share:.0f} %" for name, share in largest)
         lines.append(html.escape(f"{stage}: {words}"))
-    if opinion.measures:
-        lines.append(_measures(opinion.measures))
+    measures = _measures(opinion.measures)
+    lines += [measures] if measures else []
     lines += [
         f'<span style="color:{style.AMBER}">{html.escape(flag)}</span>' for flag in opinion.flags
     ]
@@ -194,7 +201,17 @@ def _opinion_lines(opinion: Opinion) -> list[str]:
 
 
 def _measures(measures: Mapping[str, Any]) -> str:
-    return html.escape(" \u00b7 ".join(f"{name} {_value(v)}" for name, v in measures.items()))
+    """What the model adds to the figures of the window, in one line."""
+    told = [
+        f"{name} {_value(value)}"
+        for name, value in measures.items()
+        if value is not None and not any(part in name for part in MEASURED_HERE)
+    ]
+    return html.escape(" \u00b7 ".join(told))
+
+
+def _all_measures(measures: Mapping[str, Any]) -> str:
+    return "\n".join(f"{name}: {_value(value)}" for name, value in measures.items())
 
 
 def _value(value: Any) -> str:
