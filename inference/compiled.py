@@ -64,7 +64,9 @@ def ready(
     path = compiled_networks_folder() / f"{digest}.xml"
     try:
         return _compiled(_cached(path) or _converted(network, shape, path), precision)
-    except RuntimeError as error:  # an operation that OpenVINO does not have
+    except MemoryError:
+        raise
+    except Exception as error:  # OpenVINO's exceptions have no common class
         _log.warning("OpenVINO cannot run this network, torch does: %s", error)
         torch.set_num_threads(processor_threads())
         return _on_torch(network, device)
@@ -83,12 +85,17 @@ def ready_onnx(data: bytes, shape: tuple[int, ...], precision: Precision = "f32"
 
     Raises
     ------
-    RuntimeError
+    ValueError
         It cannot be read, or does not take batches of this shape.
     """
-    model = _openvino().Core().read_model(data)
-    model.reshape(list(shape))
-    return _compiled(model, precision)
+    try:
+        model = _openvino().Core().read_model(data)
+        model.reshape(list(shape))
+        return _compiled(model, precision)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ValueError(f"OpenVINO cannot run it: {error}") from error
 
 
 def _openvino() -> ModuleType:

@@ -21,6 +21,6 @@ def load(manifest: Manifest, device: str) -> PatchModel:
     data = checked_bytes(path, sha256)
     try:
         run = ready_onnx(data, wants.shape, wants.precision)
-    except RuntimeError as error:
+    except ValueError as error:
         raise ValueError(f"{path} is no ONNX file that takes batches {wants.shape}") from error
     return PatchModel(manifest.card, wants, run, "cpu")

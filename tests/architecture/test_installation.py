@@ -14,7 +14,10 @@ from tests.architecture.rules import ROOT
 PACKAGED = ("labeler", "inference", "config", "resources")
 PROGRAM = """
 import labeler, sys
+from inference import locations
 from labeler.storage.locations import bundled_folder
+assert locations.config_folder() == bundled_folder("config")
+assert locations.shipped_models_folder() == bundled_folder("resources") / "models"
 print(labeler.__file__)
 print(bundled_folder("config"))
 print(bundled_folder("resources"))
