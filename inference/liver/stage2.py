@@ -28,7 +28,7 @@ N_TYPES = len(classes.LESIONS) + 1
 TYPE_NAMES = (*(classes.CLASS_NAMES[c] for c in classes.LESIONS), "not a lesion")
 
 N_CHANNELS = 3 * len(PHASES) + 2
-WIDTHS = (16, 32, 64)
+WIDTHS = (24, 48, 96)
 
 _BOX_FACTOR = 1.5
 _SIDE_MM = (72.0, 126.0)
@@ -154,13 +154,53 @@ def _block(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
     )
 
 
+N_LEVELS = 5 * 2 * len(PHASES) + len(PHASES) + 3
+"""Numbers of :func:`levels`."""
+
+
+def levels(patches: torch.Tensor) -> torch.Tensor:
+    """Return what a radiologist would measure: attenuation of the lesion, its rim, its surround.
+
+    For each phase, in both windows: mean and SD in the proposal, mean in its core, in its rim
+    and around it; then which phases there are, how much of the proposal and of its surround is
+    liver, and its size.
+
+    Parameters
+    ----------
+    patches : Tensor, shape (n, 14, 48, 48, 48)
+
+    Returns
+    -------
+    Tensor, float32, shape (n, 47)
+    """
+    images = patches[:, : 2 * len(PHASES)].float()
+    liver, proposal = patches[:, -2:-1].float(), patches[:, -1:].float()
+    core = -F.max_pool3d(-proposal, 3, 1, 1)
+    near = F.max_pool3d(proposal, 3, 1, 1)
+    around = F.max_pool3d(near, 5, 1, 2) - near
+    mean = _mean_in(images, proposal)
+    spread = (_mean_in(images**2, proposal) - mean**2).clamp(min=1e-6).sqrt()
+    # a proposal too thin for a core is its own core
+    thick = (core.sum(dim=(2, 3, 4)) > 0).float()
+    inner = thick * _mean_in(images, core) + (1.0 - thick) * mean
+    rest = [spread, inner, _mean_in(images, proposal - core), _mean_in(images, around)]
+    flags = patches[:, 2 * len(PHASES) : 3 * len(PHASES), 0, 0, 0].float()
+    size = torch.log(proposal.sum(dim=(2, 3, 4)) + 1.0) / 5.0
+    where = [_mean_in(liver, proposal), _mean_in(liver, around), size]
+    return torch.cat([mean, *rest, flags, *where], dim=1)
+
+
+def _mean_in(images: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    total = weight.sum(dim=(2, 3, 4)) + 1e-3
+    return (images * weight).sum(dim=(2, 3, 4)) / total
+
+
 class LesionNetwork(nn.Module):
     """Type and outline of one proposal.
 
-    A small U-Net that works at half the resolution of the patch; the type comes from its first
-    and its deepest level, averaged over the patch and over the proposal, so that it looks at the
-    proposal and not at its neighbour. The input itself is averaged as well: the attenuation of a
-    lesion in each phase tells most of its type, and is there from the first training step.
+    The type has two sources that are added: a small perceptron on measured attenuations
+    (:func:`levels`), which tell most of it and are learned within seconds, and what a U-Net at
+    half the resolution of the patch sees, averaged over the patch and over the proposal.
 
     Parameters
     ----------
@@ -178,10 +218,15 @@ class LesionNetwork(nn.Module):
         self.up2 = _block(b + a, a)
         self.outline = nn.Conv3d(a, 1, 1)
         self.types = nn.Sequential(
-            nn.Linear(2 * (a + c + N_CHANNELS), c),
+            nn.Linear(2 * (a + c), c), nn.LeakyReLU(0.1), nn.Dropout(0.2), nn.Linear(c, N_TYPES)
+        )
+        self.measured = nn.Sequential(
+            nn.Linear(N_LEVELS, 64),
             nn.LeakyReLU(0.1),
-            nn.Dropout(0.2),
-            nn.Linear(c, N_TYPES),
+            nn.Dropout(0.1),
+            nn.Linear(64, 64),
+            nn.LeakyReLU(0.1),
+            nn.Linear(64, N_TYPES),
         )
 
     def forward(self, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -206,8 +251,9 @@ class LesionNetwork(nn.Module):
             self.outline(up).float(), scale_factor=2, mode="trilinear", align_corners=False
         )
         proposal = patches[:, -1:]
-        seen = [m for level in (patches, up, deep) for m in _means(level, proposal)]
-        return self.types(torch.cat(seen, dim=1)), outline[:, 0]
+        seen = [m for level in (up, deep) for m in _means(level, proposal)]
+        types = self.types(torch.cat(seen, dim=1)) + self.measured(levels(patches))
+        return types, outline[:, 0]
 
 
 def _twice(values: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +13,25 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
-from inference.liver.stage2 import N_TYPES, NOT_A_LESION, LesionNetwork
+from inference.liver.stage2 import N_TYPES, NOT_A_LESION, LesionNetwork, levels
 from inference.training.lesion_patients import LiverShowing
 from inference.training.lesion_samples import PatchBatch, PatchStream, make_batch, visit_liver
 from inference.training.loop import Scores, Training
 from inference.training.patients import Pool
 from inference.training.settings import LesionSettings
+from inference.weights import load_weights, save_weights, sha256_of
 
 log = logging.getLogger(__name__)
 
 FOLDER = "lesions"
+LEVELS_NAME = "begin.safetensors"
 _POOL = "livers"
 _VALIDATION_SEED = 8_000_000
 _BATCHES_OF_EACH = 2
 _SMOOTHING = 0.05
 _OUTLINE_WEIGHT = 0.7
 _PREFETCH = 4
+_LEVEL_BATCH = 128
 
 
 def patch_loss(network: torch.nn.Module, batch: PatchBatch) -> torch.Tensor:
@@ -87,6 +92,39 @@ def patch_scores(network: torch.nn.Module, batches: Sequence[PatchBatch]) -> Sco
     return scores
 
 
+def learn_levels(
+    network: LesionNetwork, batches: Iterable[PatchBatch], settings: LesionSettings, seed: int
+) -> None:
+    """Train the perceptron on attenuations alone: seconds, once the patches are there.
+
+    Parameters
+    ----------
+    network : LesionNetwork
+        Changed in place.
+    batches : iterable of PatchBatch
+    settings : LesionSettings
+    seed : int
+    """
+    with torch.no_grad():
+        pairs = [(levels(batch.patches), batch.kinds) for batch in batches]
+    seen = torch.cat([values for values, _ in pairs])
+    kinds = torch.cat([k for _, k in pairs])
+    search = torch.optim.AdamW(network.measured.parameters(), lr=3e-3, weight_decay=0.05)
+    rng = np.random.default_rng((seed, 7))
+    network.measured.train()
+    for step in range(settings.level_steps):
+        rows = torch.from_numpy(rng.integers(len(kinds), size=_LEVEL_BATCH))
+        # the measured values are never quite these
+        values = seen[rows] + 0.05 * torch.randn((_LEVEL_BATCH, seen.shape[1]))
+        loss = F.cross_entropy(network.measured(values), kinds[rows], label_smoothing=_SMOOTHING)
+        for group in search.param_groups:
+            group["lr"] = 3e-3 * (1.0 - step / settings.level_steps)
+        search.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        search.step()
+    log.info("levels: loss %.3f on %d patches", float(loss), len(kinds))
+
+
 def _alone(worker: int) -> None:
     del worker
     torch.set_num_threads(1)
@@ -130,13 +168,31 @@ def train_lesions(folder: Path, settings: LesionSettings, seed: int) -> None:
             held.extend(validation_batches(lesion_pool(folder), settings, seed))
         return patch_scores(candidate, held)
 
+    if not (folder / FOLDER / LEVELS_NAME).exists():
+        _begin(folder, network, settings, seed)
+    path = folder / FOLDER / LEVELS_NAME
+    network.load_state_dict(load_weights(path, sha256_of(path)))
     training = Training(folder / FOLDER, network, settings, validate, patch_loss)
     if training.done:
         log.info("lesions: all %d steps are made", training.step)
         return
     log.info("lesions: from step %d", training.step)
-    stream = PatchStream(lambda: lesion_pool(folder), settings, seed, training.step)
-    batches = DataLoader(
+    training.run(_loader(folder, settings, seed, training.step))
+
+
+def _begin(folder: Path, network: LesionNetwork, settings: LesionSettings, seed: int) -> None:
+    """Train the perceptron of a new network and keep the result: where all steps begin."""
+    stream = _loader(folder, settings.model_copy(update={"looks": 1}), seed, 0)
+    learn_levels(network, islice(stream, settings.level_batches), settings, seed)
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    save_weights(folder / FOLDER / LEVELS_NAME, network.state_dict())
+
+
+def _loader(
+    folder: Path, settings: LesionSettings, seed: int, first_step: int
+) -> DataLoader[PatchBatch]:
+    """Return the stream of batches, made by a process of its own."""
+    stream = PatchStream(partial(lesion_pool, folder), settings, seed, first_step)
+    return DataLoader(
         stream, batch_size=None, num_workers=1, prefetch_factor=_PREFETCH, worker_init_fn=_alone
     )
-    training.run(batches)

@@ -99,6 +99,8 @@ class LesionSettings(LoopSettings):
         Their seeds count from here and never meet.
     widths : tuple of int
         Channels of the network's levels.
+    level_batches, level_steps : int
+        Batches and steps of the perceptron that is trained first.
     batch : int
         Patches of a step.
     batches_of_each : int
@@ -118,6 +120,8 @@ class LesionSettings(LoopSettings):
     first_seed: int = 300_000
     first_validation_seed: int = 950_000
     widths: tuple[int, int, int]
+    level_batches: int = Field(gt=0)
+    level_steps: int = Field(gt=0)
     batch: int = Field(gt=0)
     batches_of_each: int = Field(gt=0)
     looks: int = Field(gt=0)
