@@ -161,7 +161,7 @@ class Program(QObject):
             self.window,
         )  # fmt: skip
         self.questions = SaveQuestions(
-            ws, self.saver, self.journal, NotesSettler(ws, self.opener, self.saver),
+            ws, self.saver, self.journal, NotesSettler(ws, self.opener, self.saver, self.journal),
             self.acts, self.status, self.window,
         )  # fmt: skip
         commands.bind("case.search", self.cases.focus_search)

@@ -92,7 +92,7 @@ class JournalKeeper(QObject):
         self._unsaved: Unsaved | None = None
         self._numbers = itertools.count()
         ws.session.changed.connect(self._changed)
-        ws.session.mask_loaded.connect(self._mask_loaded)
+        ws.session.mask_loaded.connect(self.note_file)
         ws.session.case_leaving.connect(self._end)
 
     def begin(self) -> None:
@@ -236,11 +236,11 @@ class JournalKeeper(QObject):
         if self._writer is not None and edit is not None and act is not None:
             self._submit(partial(self._writer.append, edit, act))
 
-    def _mask_loaded(self, name: str) -> None:
-        """Note what the file of a mask holds that joins an open case."""
-        state = states_on_disk(self._session).get(name)
+    def note_file(self, document: str) -> None:
+        """Note what the file of a document holds that was read after the others."""
+        state = states_on_disk(self._session).get(document)
         if self._writer is not None and state is not None:
-            self._submit(partial(self._writer.note, name, state))
+            self._submit(partial(self._writer.note, document, state))
 
     def _submit(
         self, write: Callable[[], None], failed: Callable[[Exception], None] | None = None

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from labeler.core.annotations import Annotations
-from labeler.core.edits import Edit, ValueChange
+from labeler.core.edits import NOTES, Edit, ValueChange
 from labeler.state.tasks import TaskContext
 from labeler.storage.atomic import Fingerprint
 from labeler.storage.cases import Case
@@ -23,6 +23,7 @@ from labeler.storage.sidecar import (
     put_sidecar_aside,
     save_sidecar_copy,
 )
+from labeler.workflows.keep_journal import JournalKeeper
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.save_case import CaseSaver
 from labeler.workflows.workspace import Workspace
@@ -34,8 +35,11 @@ class NotesSettler:
     Failures are told by :attr:`CaseSaver.failed`; the conflict then remains as it was.
     """
 
-    def __init__(self, ws: Workspace, opener: CaseOpener, saver: CaseSaver) -> None:
+    def __init__(
+        self, ws: Workspace, opener: CaseOpener, saver: CaseSaver, journal: JournalKeeper
+    ) -> None:
         self._ws = ws
+        self._journal = journal
         self._opener = opener
         self._saver = saver
 
@@ -91,6 +95,7 @@ class NotesSettler:
             session.apply(Edit("Take notes of somebody else", changes))
         mine = session.annotations
         mine.mark_saved(notes.as_dict(), mine.revision, notes.saved_digest)
+        self._journal.note_file(NOTES)
         session.history_changed.emit()
 
 

@@ -60,6 +60,27 @@ def test_theirs_are_taken_and_mine_come_back_by_undo(user, conflict):
     assert load_sidecar(conflict, "LV-1").sidecar.status == "flagged"
 
 
+def test_notes_that_were_taken_are_not_offered_again_after_a_crash(
+    user, start, conflict, tmp_path
+):
+    user.program.regions.go(1)
+    user.key(Qt.Key_Delete)
+    user.wait(lambda: not user.program.ws.tasks.pending_count)
+    save(user, "Take theirs")
+    user.key(Qt.Key_N)
+    user.key(Qt.Key_Delete)
+    user.wait(lambda: not user.program.ws.tasks.pending_count)
+    user.program.ws.tasks.shutdown()  # from here on nothing reaches the disk: a crash
+    (conflict / "_labeling" / ".LV-1.lock").unlink()
+    again = start()
+    again.open(tmp_path)
+    again.answer("Restore")
+    again.click_case("LV-1")
+    assert status(again) == "done"
+    assert not again.session.annotations.is_dirty
+    assert again.session.masks["draft"].mask.is_dirty
+
+
 def test_mine_go_into_a_copy(user, conflict):
     save(user, "Save a copy")
     assert not user.session.is_dirty

@@ -17,12 +17,16 @@ from labeler.state.view_memory import restored_views
 from labeler.storage.locations import bundled_folder
 from labeler.storage.locks import LockHolder
 from labeler.storage.masks import read_mask
-from labeler.workflows import open_case
+from labeler.workflows import open_case, open_folder
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.open_folder import Roots, Worklist
 from labeler.workflows.regions import RegionUpdater
 from labeler.workflows.workspace import Workspace
 from tests.cases_on_disk import SHAPE_IJK, affine, labels_ijk, write_case, write_image
+
+
+#: The machine may be busy with other things.
+PATIENCE_MS = 60_000
 
 
 class Bench:
@@ -42,13 +46,13 @@ class Bench:
         self.updater = RegionUpdater(self.ws.session, self.ws.tasks)
 
     def scan(self, root, qtbot):
-        with qtbot.waitSignal(self.worklist.scanned):
+        with qtbot.waitSignal(self.worklist.scanned, timeout=PATIENCE_MS):
             self.worklist.open_roots(Roots(root / "images", root / "masks"))
 
     def open(self, case_id, qtbot):
-        with qtbot.waitSignal(self.opener.loaded):
+        with qtbot.waitSignal(self.opener.loaded, timeout=PATIENCE_MS):
             self.opener.open(case_id)
-        qtbot.waitUntil(lambda: self.ws.tasks.pending_count == 0)
+        qtbot.waitUntil(lambda: self.ws.tasks.pending_count == 0, timeout=PATIENCE_MS)
 
 
 @pytest.fixture
@@ -96,6 +100,72 @@ def test_a_case_that_is_looked_at_anew_keeps_its_problems(bench, qtbot, tmp_path
     assert "ART.nii.gz is empty" in problems[0]
     bench.worklist.reread("A")
     qtbot.waitUntil(lambda: bench.worklist.case("A").problems == problems)
+
+
+def test_files_are_looked_at_anew_in_the_background(bench, qtbot, tmp_path, monkeypatch):
+    write_case(tmp_path, "A")
+    bench.scan(tmp_path, qtbot)
+    threads, called = [], []
+    look = open_folder.rescan
+
+    def noted(case):
+        threads.append(threading.current_thread())
+        return look(case)
+
+    monkeypatch.setattr(open_folder, "rescan", noted)
+    write_image(tmp_path / "masks" / "A" / "more.nii.gz", labels_ijk(), affine())
+    bench.worklist.set_status("A", "flagged")
+    bench.worklist.reread("A", lambda: called.append("first"))
+    bench.worklist.reread("A", lambda: called.append("second"))
+    bench.worklist.reread("A")
+    qtbot.waitUntil(lambda: bool(called))
+    assert called == ["first", "second"]
+    assert threading.main_thread() not in threads
+    case = bench.worklist.case("A")
+    assert [mask.name for mask in case.masks] == ["draft", "more"]
+    assert case.status == "flagged", "what was set and is not saved yet stays"
+
+
+def test_a_case_that_cannot_be_looked_at_anew_is_named(bench, qtbot, tmp_path, monkeypatch):
+    write_case(tmp_path, "A")
+    bench.scan(tmp_path, qtbot)
+    monkeypatch.setattr(open_folder, "rescan", raising(OSError("the drive is gone")))
+    with qtbot.waitSignal(bench.worklist.problem_found) as told:
+        bench.worklist.reread("A", pytest.fail)
+    assert told.args == ["The files of A cannot be looked at: the drive is gone"]
+
+
+def raising(error):
+    def function(*_):
+        raise error
+
+    return function
+
+
+def test_reports_that_cannot_be_read_do_not_end_the_search(bench, qtbot, tmp_path, monkeypatch):
+    write_case(tmp_path, "A")
+    search, may_search = open_folder._scan, threading.Event()
+
+    def slow_search(*args):
+        assert may_search.wait(30)
+        search(*args)
+
+    monkeypatch.setattr(open_folder, "_scan", slow_search)
+    monkeypatch.setattr(open_folder, "_load_reports", raising(OSError("no such drive")))
+    with qtbot.waitSignal(bench.worklist.problem_found) as told:
+        bench.worklist.open_roots(Roots(tmp_path / "images", tmp_path / "masks"))
+    assert told.args == ["The reports cannot be read: no such drive"]
+    assert bench.worklist.is_scanning
+    with qtbot.waitSignal(bench.worklist.scanned):
+        may_search.set()
+    assert len(bench.worklist) == 1
+
+
+def test_a_search_that_ends_early_says_so(bench, qtbot, tmp_path, monkeypatch):
+    monkeypatch.setattr(open_folder, "_scan", raising(OSError("no such drive")))
+    with qtbot.waitSignals([bench.worklist.scanned, bench.worklist.problem_found]):
+        bench.worklist.open_roots(Roots(tmp_path))
+    assert "The search for cases ended early: no such drive" in bench.worklist.problems
 
 
 @pytest.mark.parametrize(
