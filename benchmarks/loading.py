@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from benchmarks import _scene
 from benchmarks._files import AFFINE_RAS, Folder, write_phases
 from benchmarks.registry import Measured, Pair, row
 from labeler.core.edits import Edit
-from labeler.core.mask import Box, Patch
+from labeler.core.mask import Box, Patch, new_token
 from labeler.core.volume import PHASES, Volume
 from labeler.storage.cache import VolumeCache
 from labeler.storage.images import read_volume
@@ -140,10 +141,13 @@ def journal_append() -> Pair:
     before = np.zeros(box.shape_kji, np.uint8)
     patch = Patch.between("draft", box, before, _scene.labels()[170:171, 200:227, 100:127])
     assert patch is not None
-    edit = Edit("Brush Liver", (patch,))
+    stroke = patch
+
+    def append() -> None:
+        journal.append(Edit("Brush Liver", (replace(stroke, token=new_token()),)))
 
     def cleanup() -> None:
         journal.close()
         folder.remove()
 
-    return Pair(lambda: journal.append(edit), cleanup=cleanup)
+    return Pair(append, cleanup=cleanup)
