@@ -145,8 +145,9 @@ class MainWindow(QMainWindow):
                 self._docks[name].setVisible(False)
                 gone.append(name)
         heights = self._heights(panel.area)
-        self.resizeDocks([self._docks[name] for name in heights], list(heights.values()),
-                         Qt.Vertical)  # fmt: skip
+        heights[panel.name] = max(wanted, heights[panel.name])
+        docks = [self._docks[name] for name in heights]
+        self.resizeDocks(docks, list(heights.values()), Qt.Vertical)
 
     def _heights(self, area: Qt.DockWidgetArea) -> dict[str, int]:
         """What the shares of the panels come to that are shown at one side."""

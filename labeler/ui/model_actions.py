@@ -244,7 +244,10 @@ class ModelActions(QObject):
                 is_open and n_label > 1,
                 f"Accept {n_label} {name}" if is_open and n_label > 1 else "Accept label",
             ),
-            "proposal.accept_all": (bool(n_open), f"Accept all {n_open}" if n_open else "Accept all"),
+            "proposal.accept_all": (
+                bool(n_open),
+                f"Accept all {n_open}" if n_open else "Accept all",
+            ),
             "proposal.reject": (
                 decision in ("open", "rejected"),
                 back if decision == "rejected" else put if is_open else "Reject region",

@@ -47,6 +47,8 @@ class ProposalShelf(QObject):
         #: Cases in which everything was decided on; of these, what is still to be forgotten.
         self._settled: set[str] = set()
         self._to_forget: set[str] = set()
+        #: Cases with an answer that nobody has seen: shown also when there is nothing in it.
+        self._unseen: set[str] = set()
         self._numbers = itertools.count()
         self.folder = folder
         ws.session.case_opened.connect(self._case_opened)
@@ -67,6 +69,7 @@ class ProposalShelf(QObject):
         key = packed.case_key
         self._settled.discard(key)
         self._to_forget.discard(key)
+        self._unseen.add(key)
         self._held[key] = packed
         self._held.move_to_end(key)
         limit = self._ws.settings.data.memory.proposals_mb * 2**20
@@ -74,34 +77,33 @@ class ProposalShelf(QObject):
             self._held.popitem(last=False)
         case = self._ws.session.case
         if case is not None and case_key(case) == key:
-            self.show_here(is_new=True)
+            self.show_here()
 
-    def show_here(self, *, is_new: bool = False) -> None:
-        """Show what waits for the open case; call when its phases are read.
-
-        Parameters
-        ----------
-        is_new
-            Show it also when there is nothing in it to decide on.
-        """
+    def show_here(self) -> None:
+        """Show what waits for the open case; does nothing while phases of it are being read."""
         session, case = self._ws.session, self._ws.session.case
         if case is None or not session.volumes or case_key(case) in self._settled:
+            return
+        missing = case.phases.keys() - session.volumes.keys()
+        if any(f"phase:{phase}" not in session.problems for phase in missing):
             return
         self._ws.tasks.submit(
             "compute", _SHOW, _build, self.folder, self._held.get(case_key(case)), case,
             dict(session.volumes), shifts_mm(session),
-            done=partial(self._built, case, is_new),
+            done=partial(self._built, case),
         )  # fmt: skip
 
-    def _built(self, case: Case, is_new: bool, proposal: Proposal | None) -> None:
-        session = self._ws.session
-        if proposal is None or session.case is not case:
+    def _built(self, case: Case, proposal: Proposal | None) -> None:
+        session, key = self._ws.session, case_key(case)
+        if proposal is None:
+            self._held.pop(key, None)
             return
         notes = session.annotations.entries(PROVENANCE)
-        if is_new or proposal.regions.keys() - accepted_numbers(notes, proposal):
+        if key in self._unseen or proposal.regions.keys() - accepted_numbers(notes, proposal):
+            self._unseen.discard(key)
             session.proposals.show(proposal, labels_of(self._ws, proposal))
         else:
-            self._forget(case_key(case))
+            self._forget(key)
 
     def _case_opened(self, _case: Case | None) -> None:
         self._ws.tasks.cancel(_SHOW)

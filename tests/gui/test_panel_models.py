@@ -91,6 +91,7 @@ class Desk:
 
     def text(self) -> str:
         """What the panel shows."""
+        QApplication.processEvents()  # what was added is shown by an event
         document, words = QTextDocument(), []
         for label in self.panel.findChildren(QLabel):
             if label.isVisible():

@@ -351,3 +351,30 @@ def test_another_device_gets_another_worker(world):
     world.runner.run(FOREIGN.id, {})
     world.settle()
     assert world.worker.closed == 1
+
+
+def test_an_answer_that_comes_while_the_case_is_read_waits_for_its_phases(world):
+    world.runner.run_all(CARD.id, PARAMS, ["A"])
+    world.settle()
+    session = world.ws.session
+    begun = session.case_opened.connect(lambda case: case and world.shelf.show_here())
+    first = []
+    session.volume_loaded.connect(lambda phase: (first.append(phase), world.shelf.show_here()))
+    world.open("A")
+    session.case_opened.disconnect(begun)
+    assert len(first) == 2
+    assert world.proposal is not None
+    assert set(world.proposal.regions[1].hu) == {"NC", "PV"}
+    assert world.shelf.folder.holds(case_key(session.case))
+
+
+def test_an_answer_without_a_region_is_shown_once(world):
+    world.worker.answer = boxes_answer({})
+    world.runner.run_all(CARD.id, PARAMS, ["A"])
+    world.settle()
+    world.open("A")
+    assert world.proposal is not None
+    assert world.proposal.regions == {}
+    world.open("B")
+    world.open("A")
+    assert world.proposal is None
