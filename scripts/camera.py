@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,14 +25,19 @@ from labeler.workflows.region_acts import relabel_region
 
 WINDOW_PX = (1920, 1080)
 
-#: What is cut out around the place that is shown, the tool bar on top of it.
-PICTURE_PX = (900, 420)
+#: What is cut out, with the tool bar on top, and where the place that is shown is in it.
+PICTURE = QRect(0, 0, 1330, 450)
+MIDDLE_PX = QPoint(430, 250)
 
-#: Colours of a picture; more make the files large and look the same.
-N_COLOURS = 48
+#: Colours of a picture, and how many of them are taken as they are, the most frequent ones; more
+#: make the files large and look the same.
+N_COLOURS, N_EXACT = 72, 24
 MAX_BYTES = 150_000
 
-MM_PER_PX = 0.22
+MM_PER_PX = 0.14
+
+#: Height of the title of a panel.
+HEADER_PX = 34
 
 LIVER, HCC = 1, 11
 
@@ -53,7 +58,7 @@ class Pictures:
         self.ws = program.ws
         self.application: QApplication | None = None
         self._out = out
-        self._bar_px = 0
+        self._edge_mm: tuple[list[float], list[float]] = ([0.0, 1.0], [1.0, 1.0])
         self._window = program.window
         self._handle = self._window.windowHandle()
         self.view = program.views.views[1]  # arterial: the lesion is seen best
@@ -85,6 +90,13 @@ class Pictures:
         self.release(others[-1], button)
         self.settle()
 
+    def hold(self, points: Sequence[QPointF]) -> None:
+        """Press at the first point and go on to the last; the button stays down."""
+        self.move(points[0])
+        self.press(points[0])
+        for point in points[1:]:
+            self.move(point)
+
     def click(self, pos: QPointF, button: Qt.MouseButton = Qt.LeftButton) -> None:
         self.move(pos)
         self.press(pos, button)
@@ -94,13 +106,15 @@ class Pictures:
         """Place on the screen so many mm from the middle of what is shown."""
         return self.view.pos_of(self.centre) + QPointF(right, down) / self.ws.views.mm_per_px
 
-    def ring(self, radius_mm: float, count: int = 40, uneven: float = 0.0) -> list[QPointF]:
-        """Places around the middle, on a circle or near to one."""
-        angles = np.linspace(0, 2 * np.pi, count, endpoint=False).tolist()
-        radii = [radius_mm * (1 + uneven * math.sin(3 * a)) for a in angles]
-        return [
-            self.mm(r * math.cos(a), r * math.sin(a)) for r, a in zip(radii, angles, strict=True)
-        ]
+    def edge(self, turn: float, more_mm: float = 0.0) -> QPointF:
+        """Place on the edge of the lesion, or outside of it, by turns from the right side on."""
+        radius_mm = float(np.interp(turn % 1.0, *self._edge_mm)) + more_mm
+        angle = 2 * math.pi * turn
+        return self.mm(radius_mm * math.cos(angle), radius_mm * math.sin(angle))
+
+    def around(self, more_mm: float = 0.0, turn: float = 1.0) -> list[QPointF]:
+        """The way around the lesion, or a part of it, from the right side on."""
+        return [self.edge(at, more_mm) for at in np.linspace(0, turn, 80).tolist()]
 
     def settle(self) -> None:
         """Wait for the background."""
@@ -112,14 +126,32 @@ class Pictures:
     # --- what is in front of the camera
 
     def prepare(self) -> None:
-        """Show the lesion large in one view, and one mask."""
-        self.ws.views.set_options(crosshair_visible=False)
-        style = self.ws.views.style("reference")
-        self.ws.views.set_style("reference", replace(style, visible=False))
-        self.ws.views.set_options(active=1, maximized=1)
+        """Show the lesion large in one view; make it liver in one of the masks."""
+        for name in ("casesDock", "regionsDock"):  # room for the tool bar and the view in one cut
+            self._window.findChild(QWidget, name).hide()
+        views = self.ws.views
+        views.set_options(crosshair_visible=False)
+        views.set_options(active=1, maximized=1)
         self.settle()
-        self._bar_px = self._window.findChild(QWidget, "toolPanel").height()
         self.go_to(self.lesion)
+
+    def forget_lesion(self) -> None:
+        """Let the lesion be drawn anew: in the reference it becomes liver."""
+        regions = self.ws.session.regions["reference"].regions.values()
+        same = min(
+            (r for r in regions if r.label == HCC),
+            key=lambda region: float(np.linalg.norm(np.array(region.centroid_ras) - self.centre)),
+        )
+        relabel_region(self.ws, LIVER, RegionRef("reference", same.id))
+        self.settle()
+        self.ws.session.history.clear()
+        self.ws.session.history_changed.emit()
+
+    def show_mask(self, name: str) -> None:
+        """Show one mask and hide the other."""
+        for mask in self.ws.session.masks:
+            style = self.ws.views.style(mask)
+            self.ws.views.set_style(mask, replace(style, visible=mask == name))
 
     def go_to(self, ref: RegionRef, mm_per_px: float = MM_PER_PX) -> None:
         """Bring a region into the middle of the picture, on its largest slice."""
@@ -130,16 +162,19 @@ class Pictures:
         lo = box.lo_kji
         grid = self.ws.session.masks[ref.mask].mask.grid
         self.centre = grid.to_ras((lo[2] + i, lo[1] + j, lo[0] + k))
-        self.ws.views.set_frame(
-            crosshair_ras=self.centre, center_ras=self.centre, mm_per_px=mm_per_px
-        )
+        self.ws.views.set_frame(mm_per_px=mm_per_px)
         self.frame()
         self.settle()
+        self._edge_mm = _edge_mm(crop[k], (j, i), grid.spacing_mm)
 
     def frame(self) -> None:
-        """Put the middle of what is shown into the middle of the picture, which is further up."""
-        up = (self.view.height() - PICTURE_PX[1] + self._bar_px) / 2
-        self.ws.views.set_frame(center_ras=self.centre + self.view.vector_ras(0.0, up))
+        """Put the middle of what is shown where the picture has it."""
+        at = self.view.mapFrom(self._window, PICTURE.topLeft() + MIDDLE_PX + QPoint(0, self._top()))
+        away = QPointF(self.view.rect().center() - at)
+        self.ws.views.set_frame(
+            crosshair_ras=self.centre,
+            center_ras=self.centre + self.view.vector_ras(away.x(), away.y()),
+        )
 
     def begin(self, tool: int, *, drawn: bool = False, brush_mm: float = 10.0) -> None:
         """Take back what the picture before has done, and take a tool.
@@ -147,12 +182,14 @@ class Pictures:
         Parameters
         ----------
         drawn
-            Leave the lesion in the mask; otherwise it is liver, and the tool has it to draw.
+            Show the mask that has the lesion; in the other one it is liver, so that the tool can
+            draw it.
         """
         self.key(Qt.Key_Escape)
         while self.ws.session.history.undo_name is not None:
             self.ws.session.undo()
             self.settle()
+        self.show_mask("prediction" if drawn else "reference")
         selection = self.ws.selection
         selection.set_tool("tool.navigate")
         selection.set_brush_form(ball=False, smart=False)
@@ -160,49 +197,55 @@ class Pictures:
         selection.set_limits(EditLimits())
         selection.set_brush_mm(brush_mm)
         selection.set_label(HCC)
-        self.ws.views.set_crosshair(self.centre)
-        self.settle()
         if drawn:
             selection.select_region(self.lesion)
         else:
-            relabel_region(self.ws, LIVER, self.lesion)
+            selection.set_mask("reference")
             selection.select_region(None)
         self.settle()
+        self.frame()  # undoing goes to what is undone
         self.key(tool)
 
     # --- the camera
 
-    def take(self, name: str, *over: QWidget, size: tuple[int, int] = PICTURE_PX) -> None:
-        """Draw the tool bar and what is below it around the middle of the view.
+    def take(self, name: str, over: QWidget | None = None, at: QPoint | None = None) -> None:
+        """Draw the tool bar and the place that is shown.
 
         Parameters
         ----------
         over
-            Windows of their own that stand over it.
+            A window of its own that stands over it.
+        at
+            Where in the picture; the screen there is off screen would move it elsewhere.
         """
-        top = self._window.findChild(QWidget, "toolPanel").mapTo(self._window, QPoint()).y()
-        middle = self.view.mapTo(self._window, self.view.pos_of(self.centre).toPoint())
-        left = middle.x() - size[0] // 2
-        self.save(name, QRect(left, top, *size), *over)
+        self.save(name, PICTURE.translated(0, self._top()), over, at)
 
-    def save(self, name: str, part: QRect, *over: QWidget) -> None:
+    def take_panel(self, name: str, panel: str) -> None:
+        """Draw a panel of the window alone."""
+        widget = self._window.findChild(QWidget, panel)
+        self.settle()
+        part = QRect(widget.mapTo(self._window, QPoint()), widget.size())
+        self.save(name, part.adjusted(0, -HEADER_PX, 0, 0))
+
+    def save(
+        self, name: str, part: QRect, over: QWidget | None = None, at: QPoint | None = None
+    ) -> None:
         """Draw a part of the window, in few colours."""
-        QApplication.processEvents()
-        picture = self._window.grab().toImage().convertToFormat(QImage.Format_RGB32)
-        rgb = _pixels(picture)
-        for window in over:
-            shown = _pixels(window.grab().toImage().convertToFormat(QImage.Format_RGB32))
-            at = window.mapTo(self._window, QPoint()) if window.parent() else window.pos()
-            rows = slice(at.y(), at.y() + shown.shape[0])
-            rgb[rows, at.x() : at.x() + shown.shape[1]] = shown[
-                : rgb.shape[0] - at.y(), : rgb.shape[1] - at.x()
-            ]
-        cut = rgb[part.top() : part.bottom() + 1, part.left() : part.right() + 1]
+        self.settle()
+        cut = _pixels(self._window.grab(part).toImage().convertToFormat(QImage.Format_RGB32))
+        if over is not None and at is not None:
+            shown = _pixels(over.grab().toImage().convertToFormat(QImage.Format_RGB32))
+            under = cut[at.y() : at.y() + len(shown), at.x() : at.x() + shown.shape[1]]
+            under[:] = shown[: under.shape[0], : under.shape[1]]
         path = self._out / f"{name}.png"
         if not _in_few_colours(np.ascontiguousarray(cut)).save(str(path), "PNG", 0):
             raise OSError(f"{path} cannot be written")
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"{path} has {path.stat().st_size} bytes: cut out less")
+
+    def _top(self) -> int:
+        """Where the tool bar begins."""
+        return self._window.findChild(QWidget, "toolPanel").mapTo(self._window, QPoint()).y()
 
     def _at(self, pos: QPointF) -> QPoint:
         return self.view.mapTo(self._window, pos.toPoint())
@@ -223,7 +266,10 @@ def _in_few_colours(rgb: npt.NDArray[np.uint8]) -> QImage:
     colours, counts = np.unique(rgb.reshape(-1, 3) // 4, axis=0, return_counts=True)
     sample = np.repeat(colours * 4 + 2, np.minimum(counts, 40), axis=0).astype(np.float32)
     rule = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 20, 1.0)
-    _, _, palette = cv2.kmeans(sample, N_COLOURS, None, rule, 1, cv2.KMEANS_PP_CENTERS)
+    start = cv2.KMEANS_PP_CENTERS
+    _, _, found = cv2.kmeans(sample, N_COLOURS - N_EXACT, None, rule, 1, start)
+    exact, counts = np.unique(rgb.reshape(-1, 3), axis=0, return_counts=True)
+    palette = np.concatenate((exact[np.argsort(-counts)[:N_EXACT]], found)).astype(np.float32)
     nearest = np.concatenate(
         [
             ((part[:, np.newaxis] - palette) ** 2).sum(axis=2).argmin(axis=1)
@@ -237,6 +283,26 @@ def _in_few_colours(rgb: npt.NDArray[np.uint8]) -> QImage:
     table = palette.round().astype(int) @ (1 << 16, 1 << 8, 1) | 0xFF000000
     image.setColorTable(table.tolist())
     return image.copy()
+
+
+def _edge_mm(
+    inside: npt.NDArray[np.bool_], middle: tuple[float, float], spacing_mm: tuple[float, ...]
+) -> tuple[list[float], list[float]]:
+    """Distance of the edge from the middle (row, column) of a shape, by turns."""
+    turns = np.linspace(0, 1, 121).tolist()
+    radii = []
+    for turn in turns:
+        right, down = math.cos(2 * math.pi * turn), math.sin(2 * math.pi * turn)
+        radius = 0.0
+        while True:
+            row = round(middle[0] + radius * down / spacing_mm[1])
+            column = round(middle[1] + radius * right / spacing_mm[0])
+            is_in_box = 0 <= row < inside.shape[0] and 0 <= column < inside.shape[1]
+            if not (is_in_box and inside[row, column]):
+                break
+            radius += 0.1
+        radii.append(radius)
+    return turns, np.convolve(np.pad(radii, 4, "wrap"), np.full(9, 1 / 9), "valid").tolist()
 
 
 def _largest(program: Program, mask: str, label: int) -> RegionRef:

@@ -8,7 +8,7 @@ from PyQt5.QtGui import QColor, QPainter, QPen
 
 from labeler.core.axes import Axes, Point
 from labeler.ui import formats
-from labeler.ui.style import ACCENT, AMBER, SMALL_PX, scaled
+from labeler.ui.style import ACCENT, AMBER, BRIGHT, TEXT_PX, scaled
 from labeler.ui.view_gestures import Canvas
 from labeler.ui.view_text import draw_texts, place_text
 from labeler.ui.view_texts import readable_colour
@@ -133,7 +133,7 @@ def paint_axes(painter: QPainter, canvas: Canvas) -> None:
     lowest = max((lines[0].p1(), lines[0].p2()), key=lambda end: end.y())
     placed = place_text(
         lowest + QPointF(scaled(8), scaled(4)), text, painter.device().devicePixelRatioF(),
-        colour=colour if found.is_current else AMBER, size_px=SMALL_PX,
+        colour=BRIGHT if found.is_current else AMBER, size_px=TEXT_PX, bold=True,
     )  # fmt: skip
     draw_texts(painter, [placed])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import QPointF, QRect, QRectF, Qt
-from PyQt5.QtGui import QColor, QPainter, QPainterPath
+from PyQt5.QtGui import QColor, QPainter, QPainterPath, QPen
 
 from labeler.core.geometry import FloatArray
 from labeler.core.rings import Rings
@@ -14,8 +14,8 @@ from labeler.workflows.edit_mask import BrushStroke, fill_at
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.limit_preview import dab_rings, fill_rings
 
-#: Fill of what a press would change.
-PREVIEW_OPACITY = 0.30
+#: Fill of what a press would change, and width of the line around it.
+PREVIEW_OPACITY, PREVIEW_PX = 0.30, 1.2
 
 #: Height of the equator that tells a ball from a disc, of the diameter.
 EQUATOR = 0.35
@@ -183,7 +183,6 @@ def paint_rings(painter: QPainter, canvas: Canvas, rings: Rings, colour: QColor)
     painter.setRenderHint(QPainter.Antialiasing)
     painter.fillPath(path, fill)
     painter.setBrush(Qt.NoBrush)
-    for pen in halo_pens(colour):
-        pen.setStyle(Qt.DashLine)
-        painter.setPen(pen)
-        painter.drawPath(path)
+    # thin, as noise makes many small rings
+    painter.setPen(QPen(colour, PREVIEW_PX, Qt.DashLine))
+    painter.drawPath(path)

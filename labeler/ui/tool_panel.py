@@ -228,6 +228,9 @@ class ToolPanel(QWidget):
                 button.set_shows_words(tools)
             self._options.set_shows_words(options)
             self._undo.set_shows_words(undo)
+            # its buttons have told it, and it will tell the bar: too late for the next line
+            self._options.layout().activate()
+            self._options.updateGeometry()
             self.layout().invalidate()
             if self.layout().minimumSize().width() <= self.width():
                 break
