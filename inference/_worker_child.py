@@ -251,7 +251,7 @@ def main() -> None:
     from inference.devices import processor_threads
 
     # before torch, OpenMP and OpenVINO are loaded, which read it once
-    os.environ["OMP_NUM_THREADS"] = str(processor_threads())
+    os.environ.setdefault("OMP_NUM_THREADS", str(processor_threads()))
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     serve(Channel(socket.socket(fileno=end)))
 
