@@ -232,11 +232,13 @@ class OperationPreview(QObject):
             self.end()
 
     def _follow_mask(self, mask: str) -> None:
-        """Work out again what an edit has overtaken."""
+        """Work out again what an edit has overtaken, or what could not be done before it."""
         answer = self._answer
-        if answer is None or answer.plan.mask.name != mask:
+        if self._question is None:
             return
-        if answer.plan.mask.revision != answer.revision:
+        if answer is None or (
+            answer.plan.mask.name == mask and answer.plan.mask.revision != answer.revision
+        ):
             self._scopes = self._scopes_of()
             self._ask_again()
 

@@ -332,6 +332,19 @@ def test_nothing_to_do_is_said_in_the_question(opened):
     assert user.session.history.undo_name is None
 
 
+def test_what_cannot_be_done_yet_is_worked_out_when_it_can(opened):
+    user, session = opened, opened.session
+    select(user, 1)
+    session.busy_with = "a large edit"
+    user.key(Qt.Key_Equal)
+    assert "a large edit is still being done" in effect(user)
+    session.busy_with = None
+    session.set_regions("draft", session.regions["draft"])
+    user.wait(lambda: shown_effect(user) is not None)
+    answer(user)
+    assert session.history.undo_name == "Grow Liver"
+
+
 def test_another_case_ends_the_question(opened, tmp_path):
     user = opened
     select(user, 1)
