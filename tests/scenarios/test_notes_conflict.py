@@ -60,9 +60,7 @@ def test_theirs_are_taken_and_mine_come_back_by_undo(user, conflict):
     assert load_sidecar(conflict, "LV-1").sidecar.status == "flagged"
 
 
-def test_notes_that_were_taken_are_not_offered_again_after_a_crash(
-    user, start, conflict, tmp_path
-):
+def test_notes_that_were_taken_are_not_offered_again_after_a_crash(user, start, conflict, tmp_path):
     user.program.regions.go(1)
     user.key(Qt.Key_Delete)
     user.wait(lambda: not user.program.ws.tasks.pending_count)

@@ -24,7 +24,6 @@ from labeler.workflows.regions import RegionUpdater
 from labeler.workflows.workspace import Workspace
 from tests.cases_on_disk import SHAPE_IJK, affine, labels_ijk, write_case, write_image
 
-
 #: The machine may be busy with other things.
 PATIENCE_MS = 60_000
 
