@@ -30,7 +30,7 @@ NOBODY = 65534
 #: Label and slice of the strokes change; the size of the window does not, so that the same strokes
 #: give the same mask in every run.
 WINDOW_PX = (1000, 700)
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 #: What stands for the random part of the names of temporary files, so that faults can aim at them.
 NAME_OF_TEMPORARY = "fault"
