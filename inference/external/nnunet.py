@@ -174,7 +174,7 @@ class NnunetModel:
         self._configuration = configuration
         self._labels = labels
         self._channels = channels
-        self._orientation = orientation
+        self.orientation = orientation
         self._networks = networks
         self._mirror_axes = checkpoint.mirror_axes
         self.device = device
@@ -189,7 +189,7 @@ class NnunetModel:
         images = chosen_images(self._card, self._channels, request)
         source = grid_of(images[0])
         volume, grid = self.prepared(request, context)
-        network_volume, coarse = self._on_network_grid(volume, grid, context)
+        network_volume, coarse = self.on_network_grid(volume, grid, context)
         del volume
         logits = self.logits(network_volume, request, Span(context, _PREPARED, _RAN))
         context.report(_RAN, "Drawing the mask")
@@ -202,7 +202,7 @@ class NnunetModel:
         images = chosen_images(self._card, self._channels, request)
         context.report(0.0, "Preparing the images")
         wants = self._configuration
-        grid = transposed(grid_of(images[0]).oriented(self._orientation), wants.transpose)
+        grid = transposed(grid_of(images[0]).oriented(self.orientation), wants.transpose)
         volume = np.empty((len(images), *grid.shape_kji), np.float32)
         for channel, image in zip(volume, images, strict=True):
             context.check()
@@ -220,9 +220,10 @@ class NnunetModel:
             volumes.normalize(channel, wants.normalizations[n], wants.intensities[n], where)
         return volume, grid.cropped(box)
 
-    def _on_network_grid(
+    def on_network_grid(
         self, volume: NDArray[np.float32], grid: Grid, context: Context
     ) -> tuple[NDArray[np.float32], Grid]:
+        """Return prepared channels in the network's spacing, and their grid."""
         wants = self._configuration
         old_mm = grid.spacing_kji_mm
         k, j, i = (

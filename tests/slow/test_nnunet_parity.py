@@ -74,7 +74,7 @@ def test_logits_and_labels_are_those_of_the_package(
     model = find_model("m", [folder]).load("cpu")
     request = Request({"CT": image})
     volume, grid = model.prepared(request, Silent())
-    volume, _ = model._on_network_grid(volume, grid, Silent())
+    volume, _ = model.on_network_grid(volume, grid, Silent())
     np.testing.assert_allclose(volume, theirs["data"], atol=1e-4)
     difference = np.abs(model.logits(volume, request, Silent()) - theirs["logits"]).max()
     record_property("maximum logit difference", float(difference))

@@ -48,7 +48,7 @@ def test_a_total_segmentator_folder_is_a_model_with_its_label_names(tmp_path, ca
     assert card.licence == "Apache-2.0"
     assert [parameter.name for parameter in card.parameters] == ["mirror"]
     model = factory.load("cpu")
-    assert model._orientation == "SAR"
+    assert model.orientation == "SAR"
     ct = block_image(shape=(10, 16, 18))
     mask = model.predict(Request({"PV": ct}), Silent()).mask
     assert mask.array.shape == ct.array.shape
