@@ -122,7 +122,7 @@ def learn_levels(
         search.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         search.step()
-    log.info("levels: loss %.3f on %d patches", float(loss), len(kinds))
+    log.info("levels: loss %.3f on %d patches", float(loss.detach()), len(kinds))
 
 
 def _alone(worker: int) -> None:
