@@ -40,12 +40,16 @@ FOREIGN = replace(
     labels={1: "liver", 2: "tumour"},
 )  # fmt: skip
 
+#: A model that measures and draws nothing.
+MEASURING = replace(CARD, id="measuring", title="Measuring", labels={})
+
 BROKEN = ModelEntry("broken", None, "a folder", "model.toml cannot be read")
 
 MODELS = (
     ModelEntry(CARD.id, CARD, "built in", None),
     ModelEntry(FOREIGN.id, FOREIGN, "a folder", None),
     BROKEN,
+    ModelEntry(MEASURING.id, MEASURING, "a folder", None),
 )
 
 Answer = Callable[[Request], Result]

@@ -139,7 +139,7 @@ def test_the_card_its_warning_and_what_it_needs(opened):
     assert "Uses NC, ART, PV of this case (DL missing)." in text
     models = opened.child(QComboBox, "modelChoice")
     assert [models.itemText(n) for n in range(models.count())] == [
-        "Liver demo", "Foreign", "broken (cannot be used)",
+        "Liver demo", "Foreign", "broken (cannot be used)", "Measuring",
     ]  # fmt: skip
     models.setCurrentIndex(1)
     assert DEMONSTRATION not in opened.text()

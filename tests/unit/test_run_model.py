@@ -130,6 +130,8 @@ def test_a_broken_model_and_no_case_are_said(world):
     world.open("A")
     with pytest.raises(EditRefused, match=r"model.toml cannot be read"):
         world.runner.run("broken", {})
+    with pytest.raises(EditRefused, match="Measuring gives no mask"):
+        world.runner.run("measuring", {})
 
 
 def test_all_listed_cases_are_run_in_order_and_wait_for_their_case(world):
