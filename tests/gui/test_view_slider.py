@@ -71,7 +71,7 @@ def test_marks_on_another_grid_and_in_other_planes(mask):
 
 def test_thousands_of_specks_share_marks(mask):
     """A threshold on a noisy volume must not make the window stand still."""
-    grid, index = mask
+    grid, _ = mask
     array = np.zeros(grid.shape_kji, np.uint8)
     array[::2, ::2, ::2] = 9
     specks = RegionIndex.build("draft", array, grid).regions
