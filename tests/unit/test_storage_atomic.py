@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -421,3 +423,51 @@ def test_what_killed_processes_left_is_removed_a_day_later(target):
     os.utime(old, (1, 1))
     write_bytes_durably(target, NEW)
     assert leftovers(target.parent) == [young.name]
+
+
+def test_of_two_who_replace_a_file_at_once_one_is_told(target, monkeypatch):
+    """The second looks at the file only when the first has replaced it."""
+    target.write_bytes(OLD)
+    expected, look = Fingerprint.of(target), atomic._check_target
+    is_looking, may_go_on = threading.Event(), threading.Event()
+
+    def slow_look(*args):
+        look(*args)
+        is_looking.set()
+        assert may_go_on.wait(30)
+
+    monkeypatch.setattr(atomic, "_check_target", slow_look)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(write_bytes_durably, target, NEW, expected=expected)
+        assert is_looking.wait(30)
+        monkeypatch.setattr(atomic, "_check_target", look)
+        second = pool.submit(write_bytes_durably, target, b"other", expected=expected)
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.1)
+        may_go_on.set()
+        first.result(timeout=30)
+        with pytest.raises(ConflictError):
+            second.result(timeout=30)
+    assert target.read_bytes() == NEW
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be locked elsewhere")
+def test_a_folder_lock_that_does_not_close_fails_no_save(target, monkeypatch):
+    """The file has been replaced by then."""
+    import fcntl
+
+    target.write_bytes(OLD)
+    close, locked = os.close, []
+
+    def failing(descriptor):
+        close(descriptor)
+        if descriptor in locked:
+            raise OSError(errno.EIO, "injected")
+
+    monkeypatch.setattr(fcntl, "flock", lambda descriptor, _: locked.append(descriptor))
+    monkeypatch.setattr(os, "close", failing)
+    # The descriptor is one of a temporary file or folder again only after it was closed.
+    monkeypatch.setattr(atomic, "fsync_folder", lambda folder: None)
+    write_bytes_durably(target, NEW, expected=Fingerprint.of(target))
+    assert locked
+    assert target.read_bytes() == NEW
