@@ -161,11 +161,7 @@ def find_chain(
         Signals of another shape, or not finite.
     """
     settings = settings or Settings()
-    signals = np.asarray(signals, dtype=np.float32)
-    if signals.ndim != 2 or signals.shape[0] != len(LEVELS):
-        raise ValueError(f"signals must have shape ({len(LEVELS)}, n), not {signals.shape}")
-    if not np.isfinite(signals).all():
-        raise ValueError("the signals have values that are not finite")
+    signals = _checked(signals)
     if not signals.shape[1]:
         return Chain((), 0.0, 1.0)
     table = _search(signals, 1.0, spacing_mm, settings)
@@ -190,6 +186,16 @@ def find_chain(
     if extent_mm is not None:
         vertebrae = _extended(vertebrae, scale, extent_mm)
     return Chain(tuple(vertebrae), score, scale, shift, rival)
+
+
+def _checked(signals: Signals) -> Signals:
+    """Return signals as float32, or raise ValueError."""
+    signals = np.asarray(signals, dtype=np.float32)
+    if signals.ndim != 2 or signals.shape[0] != len(LEVELS):
+        raise ValueError(f"signals must have shape ({len(LEVELS)}, n), not {signals.shape}")
+    if not np.isfinite(signals).all():
+        raise ValueError("the signals have values that are not finite")
+    return signals
 
 
 def _penalty(distance_mm: NDArray[np.floating], usual_mm: float, how: Settings) -> Signals:
