@@ -276,6 +276,8 @@ def _alone_in(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         with contextlib.suppress(OSError):  # nothing was written by it: what is done is done
             os.close(descriptor)
 
