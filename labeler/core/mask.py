@@ -14,6 +14,9 @@ import zstandard
 
 from labeler.core.geometry import AxisOrder, Grid
 
+#: Changes that a copy in progress may fall behind before it begins anew.
+LOGGED_BOXES = 4096
+
 LabelArray = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
@@ -198,6 +201,8 @@ class Mask:
         self._revision = 0
         self._saved_revision = 0
         self._writes = 0
+        #: Number of the first box of the list, and where patches were applied, in order.
+        self._log: tuple[int, list[Box]] = (0, [])
 
     @property
     def array(self) -> LabelArray:
@@ -223,14 +228,39 @@ class Mask:
     def snapshot(self, box: Box | None = None) -> tuple[LabelArray, int]:
         """Copy the content, or that of a box, and its revision; may be called from any thread.
 
-        The copy is repeated when a change came in between, so that it never holds half an edit.
+        What changes while it is copied is copied again, until the copy is that of one moment: it
+        never holds half an edit, and somebody who goes on painting does not hold it up.
         """
-        where = ... if box is None else box.slices
+        wanted = Box.whole(self.grid.shape_kji) if box is None else box
         while True:
-            before = self._writes
-            copied, revision = self._array[where].copy(), self._revision
-            if before % 2 == 0 and self._writes == before:
+            first, boxes = self._log
+            seen = first + len(boxes)
+            seen -= self._writes % 2  # a change in progress is the last one there is
+            array = self._array
+            copied = array[wanted.slices].copy()
+            revision = self._catch_up(array, copied, wanted, seen)
+            if revision is not None:
                 return copied, revision
+
+    def _catch_up(
+        self, array: LabelArray, copied: LabelArray, wanted: Box, seen: int
+    ) -> int | None:
+        """Copy what changed since; the revision of the copy, ``None`` when too much did."""
+        while True:
+            before, revision = self._writes, self._revision
+            first, boxes = self._log
+            if array is not self._array or seen < first:
+                return None
+            fresh = boxes[seen - first :]
+            seen += len(fresh)
+            for changed in fresh:
+                lo = tuple(map(max, changed.lo_kji, wanted.lo_kji))
+                hi = tuple(map(min, changed.hi_kji, wanted.hi_kji))
+                part = Box(lo, hi)  # type: ignore[arg-type]
+                if not part.is_empty:
+                    copied[part.slices_in(wanted)] = array[part.slices]
+            if before % 2 == 0 and self._writes == before:
+                return revision
 
     def prepare(
         self, patches: Iterable[Patch], snapshot: tuple[LabelArray, int] | None = None
@@ -295,6 +325,10 @@ class Mask:
             raise ValueError("a change lies outside the mask")
         difference = patch.difference()
         self._writes += 1  # odd while a change is in progress, see snapshot()
+        first, boxes = self._log
+        if len(boxes) >= LOGGED_BOXES:
+            self._log = first, boxes = first + len(boxes), []
+        boxes.append(patch.box)
         if difference.dtype.itemsize > self._array.dtype.itemsize:
             self._array = self._array.astype(np.uint16)
         region = self._array[patch.box.slices]

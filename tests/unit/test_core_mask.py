@@ -10,7 +10,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.core.mask import Box, Mask, Patch
+from labeler.core.mask import LOGGED_BOXES, Box, Mask, Patch
 from tests.unit.core_strategies import (
     boxes_in,
     label_maps,
@@ -172,3 +172,35 @@ def test_boxes_unite_and_clip_as_sets_of_voxels(data):
     assert clipped.is_empty == (not inside.any())
     if not clipped.is_empty:
         assert np.array_equal(voxels(clipped), inside)
+
+
+class _Busy(np.ndarray):
+    """An array that somebody changes whenever it is copied."""
+
+    def copy(self, *args):
+        copied = np.array(self)
+        self.meanwhile()
+        return copied
+
+
+@pytest.mark.parametrize("n_changes", [1, 3, LOGGED_BOXES + 1])
+def test_who_goes_on_painting_does_not_hold_a_copy_up(n_changes):
+    """Changes come in with every copy of the array; the copy has them, and names them."""
+    mask = make_mask(random_labels((4, 6, 7), 1))
+    busy = mask._array.view(_Busy)
+    box = Box((1, 2, 3), (2, 4, 6))
+
+    def paint() -> None:
+        _Busy.meanwhile = lambda self: None
+        for _ in range(n_changes):
+            before = np.array(mask.array[box.slices])
+            mask.apply(Patch.between(mask.name, box, before, before ^ np.uint8(1)))
+
+    _Busy.meanwhile = lambda self: paint()
+    mask._array = busy
+    copied, revision = mask.snapshot()
+    assert revision == mask.revision != 0
+    np.testing.assert_array_equal(copied, np.array(mask.array))
+    _Busy.meanwhile = lambda self: paint()
+    part, _ = mask.snapshot(Box((0, 2, 4), (2, 6, 7)))
+    np.testing.assert_array_equal(part, np.array(mask.array)[0:2, 2:6, 4:7])
