@@ -57,3 +57,22 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("CT_LABELER_DATA names no folder of real scans")
     return Path(folder)
+
+
+@pytest.fixture
+def qtbot(qtbot):
+    """The bot of pytest-qt, which also keeps the widgets that are added to it.
+
+    It has weak references only: a widget that a test has lost sight of would be garbage while the
+    events after the test still paint it, and be freed in the middle of that.
+    """
+    kept = []
+    add = qtbot.addWidget
+
+    def add_and_keep(widget, **how):
+        kept.append(widget)
+        add(widget, **how)
+
+    qtbot.addWidget = add_and_keep
+    yield qtbot
+    kept.clear()
