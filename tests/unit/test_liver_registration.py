@@ -133,5 +133,6 @@ def test_agrees_with_an_independent_registration(patient):
     ours = np.linalg.inv(register_phases(phases).transforms["ART"])
     middle = liver_ras(make_patient(8, spacing_mm=6.0, phases=("PV",), variety=plain)).mean(axis=0)
     shift_ras = moved(middle[None], ours)[0] - middle
-    assert shift_ras == pytest.approx(shift_lps * (-1.0, -1.0, 1.0), abs=1.5)  # of 6 mm voxels
+    # both work at about 4 mm: a good third of a voxel
+    assert shift_ras == pytest.approx(shift_lps * (-1.0, -1.0, 1.0), abs=1.5)
     assert set(phases) <= set(PHASES)
