@@ -404,6 +404,7 @@ def test_scores_count_lesions_as_liver():
     assert scores["type"] == 0.0
 
 
+@pytest.mark.slow  # forks: not in a process that other tests have filled with threads
 def test_samples_come_from_a_process_of_their_own():
     stream = Stream(FakePatients, partial(FakeVisits), 3, 0, visits=2, block=3)
     loader = iter(samples.loader(stream))
