@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -140,8 +141,11 @@ class LiverSettings(_Settings):
     lesions: LesionSettings
 
 
-def read_settings(path: Path) -> LiverSettings:
-    """Return the settings in a file.
+S = TypeVar("S", bound=BaseModel)
+
+
+def read_settings_as(kind: type[S], path: Path) -> S:
+    """Return the settings in a file, as those of one kind of training.
 
     Raises
     ------
@@ -152,6 +156,11 @@ def read_settings(path: Path) -> LiverSettings:
     """
     try:
         with path.open("rb") as file:
-            return LiverSettings.model_validate(tomllib.load(file))
+            return kind.model_validate(tomllib.load(file))
     except ValueError as error:  # of tomllib and pydantic
         raise ValueError(f"{path} cannot be used: {error}") from error
+
+
+def read_settings(path: Path) -> LiverSettings:
+    """Return the settings of a liver training; see :func:`read_settings_as`."""
+    return read_settings_as(LiverSettings, path)

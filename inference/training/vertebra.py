@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from inference.training.loop import Scores, Training
 from inference.training.samples import loader
-from inference.training.settings import StageSettings
+from inference.training.settings import StageSettings, read_settings_as
 from inference.training.spines import (
     CentreSample,
     LevelSample,
@@ -61,20 +60,8 @@ class VertebraSettings(BaseModel):
 
 
 def read_vertebra_settings(path: Path) -> VertebraSettings:
-    """Return the settings in a file.
-
-    Raises
-    ------
-    OSError
-        It cannot be read.
-    ValueError
-        It is not TOML, or a value is missing, unknown or out of range.
-    """
-    try:
-        with path.open("rb") as file:
-            return VertebraSettings.model_validate(tomllib.load(file))
-    except ValueError as error:  # of tomllib and pydantic
-        raise ValueError(f"{path} cannot be used: {error}") from error
+    """Return the settings of a vertebra training; see :func:`read_settings_as`."""
+    return read_settings_as(VertebraSettings, path)
 
 
 def level_loss(network: torch.nn.Module, sample: LevelSample) -> torch.Tensor:
