@@ -7,6 +7,7 @@ mask is read from the case's provenance notes, so that undo opens a region again
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,7 +34,7 @@ class ModelRun:
 
     Attributes
     ----------
-    model, title, version, licence, intended_use
+    model, family, title, version, licence, intended_use
         From the model's card.
     is_demonstration
         Trained on synthetic data, not for clinical use.
@@ -63,6 +64,7 @@ class ModelRun:
     seconds: float = 0.0
     phases: tuple[str, ...] = ()
     time: str = ""
+    family: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,28 @@ class Opinion:
     confidence: float
     opinions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     measures: Mapping[str, Any] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProposedPoint:
+    """A landmark that a model has found.
+
+    Attributes
+    ----------
+    label
+        Number that the model gives it; vertebrae use the VerSe numbering.
+    position_ras
+        RAS mm, in the coordinates of the proposal's grid.
+    confidence
+        0..1.
+    flags
+        Doubts in words.
+    """
+
+    label: int
+    position_ras: tuple[float, float, float]
+    confidence: float
     flags: tuple[str, ...] = ()
 
 
@@ -115,6 +139,10 @@ class Proposal:
         What a reader should know, in plain words.
     measures
         Named results of the case.
+    landmarks
+        Points that were found; ``None`` of a model that looks for none.
+    has_mask
+        Whether the model draws; if not, ``numbers`` is empty.
     run
         Where it comes from.
     """
@@ -131,6 +159,8 @@ class Proposal:
     warnings: tuple[str, ...] = ()
     report: str = ""
     measures: Mapping[str, Any] = field(default_factory=dict)
+    landmarks: tuple[ProposedPoint, ...] | None = None
+    has_mask: bool = True
 
 
 class Proposals(QObject):
@@ -271,6 +301,14 @@ class Proposals(QObject):
         return [n for n, decision in self.decisions().items() if decision == "open"]
 
     @property
+    def is_settled(self) -> bool:
+        """Whether nothing of the proposal waits for a decision."""
+        proposal, notes = self._proposal, self._session.annotations
+        return proposal is None or is_settled(
+            proposal, notes.entries(PROVENANCE), self._rejected_now
+        )
+
+    @property
     def _rejected_now(self) -> frozenset[int]:
         return self._rejected.get(self._proposal.id if self._proposal else "", frozenset())
 
@@ -298,3 +336,26 @@ def accepted_numbers(notes: Mapping[str, Any], proposal: Proposal | None) -> set
         and note.get("proposal") == proposal.id
         and isinstance(note.get("region"), int)
     }
+
+
+def landmarks_taken(notes: Mapping[str, Any], proposal: Proposal) -> bool:
+    """Whether provenance notes tell that the landmarks of a proposal were taken.
+
+    Such a note has no ``region`` but ``landmarks``, how many there were.
+    """
+    return any(
+        isinstance(note, dict) and note.get("proposal") == proposal.id and "landmarks" in note
+        for note in notes.values()
+    )
+
+
+def is_settled(proposal: Proposal, notes: Mapping[str, Any], rejected: AbstractSet[int]) -> bool:
+    """Whether everything in a proposal was decided on.
+
+    A model that only measures gives nothing to decide on: its answer stays to be read.
+    """
+    if proposal.regions.keys() - accepted_numbers(notes, proposal) - rejected:
+        return False
+    if proposal.landmarks:
+        return landmarks_taken(notes, proposal)
+    return proposal.has_mask

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 #: What all files may take: some hundred proposals.
 MAX_BYTES = 512 * 2**20
 
-_MAGIC = b"CTLP0001"
+_MAGIC = b"CTLP0002"
 _HEAD = struct.Struct("<Q16s")
 _SUFFIX = ".proposal"
 _DTYPES = ("uint8", "uint16")

@@ -256,9 +256,9 @@ class ModelActions(QObject):
                 bool(n_open) or back_all,
                 f"Bring back all {n_rejected}" if back_all else "Reject all",
             ),
-            "proposal.show": (proposal is not None, ""),
-            "proposal.compare": (proposal is not None, ""),
-            "proposal.labels": (proposal is not None and bool(decisions), ""),
+            "proposal.show": (proposal is not None and proposal.has_mask, ""),
+            "proposal.compare": (proposal is not None and proposal.has_mask, ""),
+            "proposal.labels": (bool(decisions), ""),
             "mask.from_proposal": (bool(n_open), ""),
         }
         for command, (is_awake, text) in states.items():

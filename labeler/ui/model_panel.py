@@ -127,7 +127,7 @@ class ModelPanel(QWidget):
             text = NO_CASE
         elif current is None and self._runner.running is None and not self.choice.refusal:
             text = NO_PROPOSAL
-        elif current is not None and not current.regions:
+        elif current is not None and current.has_mask and not current.regions:
             text = NO_REGION
         self._hint.set_text(text, with_action=False)
         self._hint.setVisible(bool(text))

@@ -66,7 +66,7 @@ class ProposalLayer(QObject):
             Where its phase stands.
         """
         proposal = self.proposal
-        if proposal is None:
+        if proposal is None or not proposal.regions:
             return None
         if self._colours is None:
             self._colours = self._table(proposal)

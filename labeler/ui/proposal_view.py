@@ -10,6 +10,7 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from labeler.core.regions import Region
+from labeler.core.vertebrae import NAMES
 from labeler.core.volume import PHASES
 from labeler.state.proposals import Opinion, Proposal
 from labeler.ui import formats, style
@@ -31,6 +32,9 @@ BUTTONS = (
     "proposal.reject_all",
 )
 TITLE_BUTTONS = ("proposal.show", "proposal.compare", "mask.from_proposal", "proposal.labels")
+
+#: Family of models whose landmarks are vertebrae, numbered as in VerSe.
+SPINE = "vertebra"
 
 #: Opinions of a stage that are written out: the largest.
 MAX_OPINIONS = 3
@@ -84,7 +88,7 @@ class ProposalView(QWidget):
         return button
 
     def _lay_out(self) -> None:
-        buttons = QWidget(self)
+        self._decide = buttons = QWidget(self)
         flow = FlowLayout(buttons, style.scaled(2))
         for button in self._buttons:
             flow.addWidget(button)
@@ -120,7 +124,13 @@ class ProposalView(QWidget):
         self._warning.setText(DEMONSTRATION)
         self._warning.setVisible(run.is_demonstration)
         self._show_doubts(proposal)
-        lines = [html.escape(proposal.report), _measures(proposal.measures)]
+        for widget in (self.rows, self._decide, *self._title_buttons):
+            widget.setVisible(proposal.has_mask)
+        lines = [html.escape(proposal.report), *_landmark_lines(proposal)]
+        if proposal.has_mask:
+            lines.append(_measures(proposal.measures))
+        else:  # they are all there is: each on its own line
+            lines += [html.escape(line) for line in _all_measures(proposal.measures).splitlines()]
         lines = [line for line in lines if line]
         self._summary.setText("<br>".join(lines))
         self._summary.setToolTip(_all_measures(proposal.measures))
@@ -155,6 +165,24 @@ class ProposalView(QWidget):
                 lines += _opinion_lines(opinion)
             self._detail.setText("<br>".join(lines))
             self._detail.setToolTip("" if opinion is None else _all_measures(opinion.measures))
+
+
+def _landmark_lines(proposal: Proposal) -> list[str]:
+    """How many landmarks there are, and which of them are doubtful."""
+    if proposal.landmarks is None:
+        return []
+    lines = [
+        formats.count(len(proposal.landmarks), "landmark")
+        if proposal.landmarks
+        else "No landmark was found."
+    ]
+    is_spine = proposal.run.family == SPINE
+    for point in proposal.landmarks:
+        name = proposal.names.get(point.label) or (NAMES.get(point.label) if is_spine else None)
+        if point.flags:
+            doubts = f"{name or point.label}: {', '.join(point.flags)}"
+            lines.append(f'<span style="color:{style.AMBER}">{html.escape(doubts)}</span>')
+    return lines
 
 
 def _provenance(proposal: Proposal) -> str:

@@ -22,6 +22,7 @@ from inference.contract import (
     Finding,
     Image,
     LabelMap,
+    Landmark,
     Parameter,
     ParamValue,
     Request,
@@ -29,11 +30,12 @@ from inference.contract import (
 from inference.worker import RunResult
 from labeler.core.distance import Check, never_stop
 from labeler.core.geometry import Grid
+from labeler.core.mask import LabelArray
 from labeler.core.proposals import Numbered, number_regions
 from labeler.core.statistics import PlacedVolume, VoxelSource
 from labeler.core.volume import Volume
 from labeler.state.placement import Shift
-from labeler.state.proposals import ModelRun, Opinion, Proposal
+from labeler.state.proposals import ModelRun, Opinion, Proposal, ProposedPoint
 from labeler.state.tasks import Cancelled, TaskContext
 from labeler.storage.cache import VolumeCache
 from labeler.storage.cases import Case, inspect
@@ -53,6 +55,9 @@ __all__ = [
 
 #: Shift of a phase that nobody has shifted.
 NO_SHIFT: Shift = (0.0, 0.0, 0.0)
+
+#: What is packed in place of a mask for models that draw none.
+NO_LABELS: LabelArray = np.zeros((1, 1, 1), np.uint8)
 
 
 class Predictor(Protocol):
@@ -124,7 +129,7 @@ def run_job(
     Raises
     ------
     RunRefused
-        When the case lacks what the model needs, or the model returned no mask.
+        When the case lacks what the model needs.
     AnsweredBefore
         When the job is ahead, and regions of the model were accepted in an earlier run.
     inference.worker.WorkerError
@@ -154,25 +159,26 @@ def run_job(
         answer = predictor.run(job.card.id, Request(images, job.params), _Caller(context))
     except ModelCancelled as error:
         raise Cancelled from error
-    mask = answer.result.mask
-    if mask is None:
-        raise RunRefused(f"{job.card.title} returned no mask")
-    phase = _phase_of(mask, images)
+    mask, landmarks = answer.result.mask, answer.result.landmarks
+    # what is no mask lies on the grid of the phase that the model likes best
+    phase = next(iter(images)) if mask is None else _phase_of(mask, images)
+    shift_mm = shifts.get(phase, NO_SHIFT)
     document = {
         "id": secrets.token_hex(8),
         "phase": phase,
+        "has_mask": mask is not None,
         "affine": volumes[phase].grid.affine.tolist(),
         "stamps": stamps,
         "run": asdict(_facts(job, answer, tuple(images))),
         "names": {str(value): name for value, name in job.card.labels.items()},
-        "findings": [
-            _described(finding, shifts.get(phase, NO_SHIFT)) for finding in answer.result.findings
-        ],
+        "findings": [_described(finding, shift_mm) for finding in answer.result.findings],
+        "landmarks": None if landmarks is None else [_point(each, shift_mm) for each in landmarks],
         "warnings": list(answer.result.warnings),
         "report": answer.result.report,
         "measures": _plain(answer.result.measures or {}),
     }
-    return PackedProposal(case_key(case), pack(document, mask.array))
+    labels = NO_LABELS if mask is None else mask.array
+    return PackedProposal(case_key(case), pack(document, labels))
 
 
 def _volumes(
@@ -222,10 +228,15 @@ def build_proposal(
         for name, stamp in document["stamps"].items():
             if name not in case.phases or stamp_of(case.phases[name]) != stamp:
                 raise ValueError(f"the file of {name} was changed since")
+        has_mask = bool(document["has_mask"])
+        if not has_mask and phase in volumes:
+            labels = np.zeros(volumes[phase].array.shape, np.uint8)
         grid = Grid(labels.shape, np.array(document["affine"], dtype=np.float64))
         if phase not in volumes or not volumes[phase].grid.matches(grid):
             raise ValueError(f"the grid of {phase} is another one now")
-        numbered = number_regions(labels, grid, _as_seen(phase, volumes, shifts_mm), check)
+        numbered = Numbered(labels, {})
+        if has_mask:
+            numbered = number_regions(labels, grid, _as_seen(phase, volumes, shifts_mm), check)
         opinions, warnings = _opinions(document["findings"], numbered, grid)
         warnings = (*map(str, document["warnings"]), *warnings)
         if numbered.n_left_out:
@@ -243,6 +254,8 @@ def build_proposal(
             warnings=warnings,
             report=str(document["report"]),
             measures=dict(document["measures"]),
+            landmarks=_points(document["landmarks"]),
+            has_mask=has_mask,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it is damaged ({type(error).__name__})") from error
@@ -289,6 +302,7 @@ def _facts(job: Job, answer: RunResult, phases: tuple[str, ...]) -> ModelRun:
     card = job.card
     return ModelRun(
         model=card.id,
+        family=card.family,
         title=card.title,
         version=card.version,
         licence=card.licence,
@@ -313,6 +327,32 @@ def _described(finding: Finding, shift_mm: Shift) -> dict[str, Any]:
         "measures": _plain(finding.measures),
         "flags": [str(flag) for flag in finding.flags],
     }
+
+
+def _point(landmark: Landmark, shift_mm: Shift) -> dict[str, Any]:
+    """A landmark as JSON, in the coordinates of the phase's own grid."""
+    return {
+        "label": int(landmark.label),
+        "position_ras": [
+            float(v) - s for v, s in zip(landmark.position_ras, shift_mm, strict=True)
+        ],
+        "confidence": float(landmark.confidence),
+        "flags": [str(flag) for flag in landmark.flags],
+    }
+
+
+def _points(described: list[dict[str, Any]] | None) -> tuple[ProposedPoint, ...] | None:
+    """Undo :func:`_point` for all landmarks."""
+    if described is None:
+        return None
+    points = []
+    for point in described:
+        x, y, z = map(float, point["position_ras"])
+        flags = tuple(map(str, point["flags"]))
+        points.append(
+            ProposedPoint(int(point["label"]), (x, y, z), float(point["confidence"]), flags)
+        )
+    return tuple(points)
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

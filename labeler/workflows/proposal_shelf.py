@@ -13,7 +13,7 @@ from PyQt5.QtCore import QObject
 from labeler.core.proposals import same_names
 from labeler.core.volume import Volume
 from labeler.state.placement import Shift, shifts_mm
-from labeler.state.proposals import PROVENANCE, Proposal, accepted_numbers
+from labeler.state.proposals import PROVENANCE, Proposal, is_settled
 from labeler.state.tasks import TaskContext
 from labeler.storage.cases import Case
 from labeler.storage.proposal_files import PackedProposal, ProposalFolder, case_key
@@ -99,7 +99,7 @@ class ProposalShelf(QObject):
             self._held.pop(key, None)
             return
         notes = session.annotations.entries(PROVENANCE)
-        if key in self._unseen or proposal.regions.keys() - accepted_numbers(notes, proposal):
+        if key in self._unseen or not is_settled(proposal, notes, frozenset()):
             self._unseen.discard(key)
             session.proposals.show(proposal, labels_of(self._ws, proposal))
         else:
@@ -117,12 +117,12 @@ class ProposalShelf(QObject):
         if case is None:
             return
         key = case_key(case)
-        if self._ws.session.proposals.open_numbers():
-            self._settled.discard(key)
-            self._to_forget.discard(key)
-        else:
+        if self._ws.session.proposals.is_settled:
             self._settled.add(key)
             self._to_forget.add(key)
+        else:
+            self._settled.discard(key)
+            self._to_forget.discard(key)
 
     def _forget(self, key: str) -> None:
         self._held.pop(key, None)

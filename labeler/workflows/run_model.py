@@ -144,8 +144,6 @@ class ModelRunner(QObject):
             return "Choose a model first"
         if entry.problem is not None or entry.card is None:
             return f"{entry.id} cannot be used: {entry.problem}"
-        if not entry.card.labels:
-            return f"{entry.card.title} gives no mask, which is what is shown here"
         if case is None:
             return "Open a case first (Ctrl+O)"
         if not case.phases and not case.is_inspected:

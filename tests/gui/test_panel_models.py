@@ -17,7 +17,7 @@ from PyQt5.QtWidgets import (
     QTreeWidget,
 )
 
-from inference.contract import Finding
+from inference.contract import Finding, Landmark, Result
 from inference.worker import WorkerError
 from labeler.storage.proposal_files import ProposalFolder
 from labeler.ui.case_list import CaseList
@@ -36,6 +36,7 @@ from tests.case_world import LABELS, LESION, LIVER, open_case
 from tests.gui.panel_kit import commands, ws
 from tests.model_world import (
     FOREIGN,
+    MEASURING,
     FakeWorker,
     boxes_answer,
     fake_worker_maker,
@@ -221,6 +222,30 @@ def test_the_proposal_its_doubts_and_its_regions(opened):
     text = opened.text()
     for words in ("first: HCC 82 %, cyst 10 %", "wash-out yes", "touches the edge", "PV "):
         assert words in text
+
+
+def test_an_answer_without_a_mask_shows_figures_and_landmarks(opened):
+    points = (Landmark(20, (0.0, 0.0, 0.0), 0.9), Landmark(21, (0.0, 0.0, 9.0), 0.3, ("low",)))
+    opened.worker.answer = lambda request: Result(
+        landmarks=points, measures={"T-score": -1.25, "valid": True}, report="Read with care.",
+        warnings=("The film is turned.",),
+    )  # fmt: skip
+    opened.panel.choice.choose(MEASURING.id)
+    opened.run()
+    text = opened.text()
+    for words in (
+        "Read with care.", "T-score: \N{MINUS SIGN}1.25", "valid: yes", "The film is turned.",
+        "2 landmarks", "21: low",
+    ):  # fmt: skip
+        assert words in text, words
+    assert NO_REGION not in text
+    assert not opened.child(QTreeWidget, "proposalRows").isVisible()
+    for name in ("proposal.accept_all", "proposal.compare", "mask.from_proposal"):
+        assert not opened.commands.action(name).isEnabled()
+    opened.panel.choice.choose("demo-liver")
+    opened.worker.answer = boxes_answer(BOXES)
+    opened.run()
+    assert opened.child(QTreeWidget, "proposalRows").isVisible()
 
 
 def test_buttons_say_what_they_do_and_sleep_without_it(opened):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from inference.contract import Finding
+from inference.contract import Finding, Landmark, Result
 from inference.worker import WorkerError
-from labeler.state.proposals import PROVENANCE
+from labeler.state.proposals import PROVENANCE, ProposedPoint
+from labeler.state.session import note_edit
 from labeler.storage.proposal_files import PackedProposal, ProposalFolder, case_key
 from labeler.storage.sidecar import load_sidecar, save_sidecar
 from labeler.workflows.edit_rules import EditRefused
@@ -20,6 +21,7 @@ from tests.model_world import (
     FOREIGN,
     HCC,
     LIVER,
+    MEASURING,
     FakeWorker,
     boxes_answer,
     fake_worker_maker,
@@ -130,8 +132,49 @@ def test_a_broken_model_and_no_case_are_said(world):
     world.open("A")
     with pytest.raises(EditRefused, match=r"model.toml cannot be read"):
         world.runner.run("broken", {})
-    with pytest.raises(EditRefused, match="Measuring gives no mask"):
-        world.runner.run("measuring", {})
+
+
+def test_figures_alone_are_an_answer_that_stays_with_its_case(world):
+    answer = Result(measures={"T-score": -1.2, "reliable": True}, report="Lower than usual.")
+    world.worker.answer = lambda request: answer
+    world.open("A")
+    world.runner.run(MEASURING.id, {})
+    world.settle()
+    world.open("B")
+    world.open("A")
+    assert not world.proposal.has_mask
+    assert world.proposal.regions == {}
+    assert world.proposal.landmarks is None
+    assert world.proposal.report == "Lower than usual."
+    assert world.proposal.measures == {"T-score": -1.2, "reliable": True}
+    world.opener.close()
+    world.start()
+    world.open("A")
+    assert world.proposal.measures["T-score"] == -1.2
+
+
+def test_landmarks_wait_until_they_are_taken(world):
+    place = (1.0, 2.0, 30.0)
+    points = (Landmark(19, place, 0.9), Landmark(20, place, 0.4, ("touches the edge",)))
+    world.worker.answer = lambda request: Result(landmarks=points)
+    world.open("A")
+    note = world.ws.session.annotations.change("shift", "NC", [0.0, 0.0, 12.0])
+    world.ws.session.annotations.apply(note)
+    world.runner.run(MEASURING.id, {})
+    world.settle()
+    first, second = world.proposal.landmarks
+    assert world.proposal.phase == "NC"
+    assert first == ProposedPoint(19, (1.0, 2.0, 18.0), 0.9), "on the grid of its phase"
+    assert second.flags == ("touches the edge",)
+    proposals = world.ws.session.proposals
+    assert not proposals.is_settled
+    taken = {"id": "x", "proposal": world.proposal.id, "landmarks": 2}
+    edit = note_edit(world.ws.session, "Take landmarks", PROVENANCE, "x", taken)
+    world.ws.session.apply(edit)
+    assert proposals.is_settled
+    world.open("B")
+    world.open("A")
+    assert world.proposal is None
 
 
 def test_all_listed_cases_are_run_in_order_and_wait_for_their_case(world):
