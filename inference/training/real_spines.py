@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference.phantom.grids import Grid
+from inference.phantom.grids import Box, Grid
 from inference.phantom.real_scan import read_scan
-from inference.training.spines import SpineImage
+from inference.training.spines import BEYOND_LEVELS, SpineImage
 from inference.vertebra.levels import INDEX, LEVELS
 from inference.vertebra.mask_centres import mask_centres
 from inference.vertebra.rectification import sample
@@ -21,7 +22,8 @@ _WHOLE_MM = 10_000.0
 def read_spine(ct: Path, labels: Path, spacing_mm: float) -> SpineImage:
     """Read a CT and its label map (structures named as TotalSegmentator does).
 
-    The image is blurred to voxels of `spacing_mm`.
+    The image is blurred to voxels of `spacing_mm`, and ends where vertebrae begin whose centres
+    are not known: shown but not labelled, they would teach that they are none.
 
     Raises
     ------
@@ -44,7 +46,28 @@ def read_spine(ct: Path, labels: Path, spacing_mm: float) -> SpineImage:
     # shifted, so that what lies outside becomes air
     hu = sample(blurred[None] + 1000.0, scan.grid.affine_ras, points)[0] - 1000.0
     places = np.array([centres[name] for name in names])
-    return SpineImage(torch.from_numpy(hu), grid, tuple(names), places)
+    known = _known_part(grid, places)
+    return SpineImage(
+        torch.from_numpy(np.ascontiguousarray(hu[known])), grid.crop(known), tuple(names), places
+    )
+
+
+def _known_part(grid: Grid, centres_ras: NDArray[np.float64]) -> Box:
+    """Return the slices from half a vertebra above the first centre to half a one below the last.
+
+    Parameters
+    ----------
+    grid : Grid
+    centres_ras : ndarray, shape (n, 3)
+        From the head down.
+    """
+    heights = centres_ras[:, 2]
+    top = heights[0] + BEYOND_LEVELS * (heights[0] - heights[1])
+    bottom = heights[-1] - BEYOND_LEVELS * (heights[-2] - heights[-1])
+    low, high = ((z - grid.origin_ras[2]) / grid.spacing_mm[2] for z in (bottom, top))
+    nk, nj, ni = grid.shape_kji
+    first, last = max(0, int(np.ceil(low))), min(nk, int(np.floor(high)) + 1)
+    return slice(first, last), slice(0, nj), slice(0, ni)
 
 
 def isotropic(grid: Grid, spacing_mm: float) -> Grid:

@@ -31,7 +31,7 @@ _NARROW_MM = (50.0, 50.0, 70.0)
 """What the centre network sees of a phantom: beside, before and behind the spine."""
 TUBE_MM = (11.0, 20.0)
 """Radius of the column that counts as such, at C1 and at L5."""
-_BEYOND_LEVELS = 0.6
+BEYOND_LEVELS = 0.6
 """How far the column goes on beyond the first and last centre."""
 _LEVEL_SD = 0.45
 """Of the soft target, in levels."""
@@ -130,7 +130,7 @@ def column_truth(
     """
     count = len(names)
     place = np.array([float(INDEX[name]) for name in names])
-    fine = np.arange(-_BEYOND_LEVELS, count - 1 + _BEYOND_LEVELS + 1e-6, 0.05)
+    fine = np.arange(-BEYOND_LEVELS, count - 1 + BEYOND_LEVELS + 1e-6, 0.05)
     line = _extended(centres_ras, fine)
     flat = points_ras.reshape(-1, 3)
     near = (flat > line.min(axis=0) - TUBE_MM[1]) & (flat < line.max(axis=0) + TUBE_MM[1])

@@ -1,9 +1,14 @@
 """Samples of spines and what the two networks are punished for."""
 
+import json
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
+import pytest
 import torch
 
+from inference.training.real_spines import read_spine
 from inference.training.spines import SpineStream
 from inference.training.vertebra import centre_loss, level_loss, read_vertebra_settings
 from inference.vertebra.networks import centre_network, level_network
@@ -38,3 +43,32 @@ def test_both_losses_have_gradients():
         value.backward()
         assert torch.isfinite(value)
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def write_person(folder, first_slice):
+    """A block of T12, L1, L2 and L3 above one another, 30 mm each, and a liver beside them."""
+    labels = np.zeros((60, 40, 40), np.uint8)
+    for n in range(4):  # from the feet up, voxels of 2 mm
+        labels[n * 15 : n * 15 + 13, 10:22, 10:25] = 1 + n
+    labels[20:40, 10:20, 28:38] = 9
+    names = {1: "vertebrae_L3", 2: "vertebrae_L2", 3: "vertebrae_L1", 4: "vertebrae_T12"}
+    hu = np.where(labels > 0, 200.0, 0.0).astype(np.float32)
+    affine = np.diag([-2.0, -2.0, 2.0, 1.0])
+    for name, array in (("ct", hu), ("labels", labels)):
+        image = nib.Nifti1Image(array[first_slice:].transpose(2, 1, 0), affine)
+        nib.save(image, folder / f"{name}.nii.gz")
+    (folder / "labels_classes.json").write_text(json.dumps({**names, 9: "liver"}))
+    return read_spine(folder / "ct.nii.gz", folder / "labels.nii.gz", 4.0)
+
+
+def test_a_real_anatomy_ends_where_its_vertebrae_are_not_known(tmp_path):
+    whole = write_person(tmp_path, 0)
+    assert whole.names == ("T12", "L1", "L2")  # half a usual distance is more than the blocks have
+    # L2 ends 2 mm above the last slice that is known; of L3 below most was shown
+    shown = np.argwhere(whole.hu.numpy() > 150.0)[:, 0] * 4.0 + whole.grid.origin_ras[2]
+    assert 20.0 < shown.min() <= 42.0
+    assert whole.centres_ras[-1, 2] == pytest.approx(42.0, abs=1.5)
+
+
+def test_a_vertebra_whose_body_is_cut_has_no_centre(tmp_path):
+    assert write_person(tmp_path, 17).names == ("T12", "L1")
