@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from labeler.storage.centroid_names import centroids_among, centroids_in
 from labeler.storage.dicom import holds_slices
 from labeler.storage.finding import Findings, FoundCase, FoundImage, folder_name
 from labeler.storage.layouts import layout_rules
@@ -34,7 +35,7 @@ def find_case_folders(root: Listing, layout: str, mask_root: Path) -> Findings:
     if _is_one_case(root, folders, layout):
         case_id = folder_name(root.folder)
         case = _file_case(case_id, root, layout) if layout != "dicom" else None
-        case = case or FoundCase(case_id, "dicom", root.folder, is_dicom=True)
+        case = case or _dicom_case(case_id, root)
         return Findings([case_id], [case])
     problems = list(root.problems)
     strays = [name for name in root.files if layout_rules().stem(name) is not None]
@@ -110,7 +111,7 @@ def _cases_below(case_id: str, listing: Listing, layout: str, depth: int) -> Ite
     children = [list_folder(listing.path(name)) for name in names]
     if _has_slices(listing) or any(_has_slices(child) for child in children):
         # Folders of slices are the series of one examination.
-        yield FoundCase(case_id, "dicom", listing.folder, is_dicom=True)
+        yield _dicom_case(case_id, listing)
         return
     deeper = [
         case
@@ -123,6 +124,11 @@ def _cases_below(case_id: str, listing: Listing, layout: str, depth: int) -> Ite
     yield from found
     if not found:
         yield _empty_case(case_id, listing, layout)
+
+
+def _dicom_case(case_id: str, listing: Listing) -> FoundCase:
+    centroids = [path for _, path in centroids_among(listing)]
+    return FoundCase(case_id, "dicom", listing.folder, is_dicom=True, centroids=centroids)
 
 
 def _empty_case(case_id: str, listing: Listing, layout: str) -> FoundCase:
@@ -144,6 +150,7 @@ def _file_case(case_id: str, listing: Listing, layout: str) -> FoundCase | None:
     stems = [(stem, name) for name in listing.files if (stem := rules.stem(name)) is not None]
     is_mask = {name: rules.is_mask_file(name) for _, name in stems}
     images_named = any(not is_mask[name] and not rules.is_anatomy(stem) for stem, name in stems)
+    case.centroids += [path for _, path in centroids_among(listing)]
     for stem, name in stems:
         text = rest_of_stem(stem, short_id) or stem
         if is_mask[name] or (images_named and rules.is_anatomy(text)):
@@ -153,6 +160,8 @@ def _file_case(case_id: str, listing: Listing, layout: str) -> FoundCase | None:
     for folder in listing.folders:
         if rules.is_mask_folder(folder):
             case.masks += _masks_below(listing.path(folder), folder, short_id, case.problems)
+            case.centroids += centroids_in(listing.path(folder))
+            case.centroids += centroids_in(os.path.join(listing.path(folder), short_id))
         elif not rules.is_ignored(folder) and phase_of_text(folder) is not None:
             case.images += _phase_images(list_folder(listing.path(folder)), folder, case.problems)
     return case if case.images else None

@@ -14,6 +14,7 @@ from pathlib import Path
 from labeler.storage import sidecar as sidecars
 from labeler.storage.case_folders import find_case_folders
 from labeler.storage.case_names import case_file_name
+from labeler.storage.centroid_names import VERSE_SUFFIX, centroids_in, in_order
 from labeler.storage.finding import Findings, FoundCase, find_flat, find_single_file
 from labeler.storage.layout_detection import detect_layout, find_roots
 from labeler.storage.layouts import LAYOUTS, layout_rules
@@ -31,6 +32,7 @@ __all__ = [
     "PhaseSource",
     "find_reports",
     "inspect",
+    "new_centroid_path",
     "new_mask_path",
     "rescan",
     "scan",
@@ -67,6 +69,8 @@ class Case:
         Images that are not shown.
     masks
         Mask files.
+    landmarks
+        Files of vertebra centroids, the one that is used first.
     problems
         Sentences a person should read.
     notes
@@ -87,6 +91,7 @@ class Case:
     phases: Mapping[str, PhaseSource] = field(default_factory=dict)
     spare: tuple[PhaseSource, ...] = ()
     masks: tuple[MaskSource, ...] = ()
+    landmarks: tuple[Path, ...] = ()
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     status: str = "todo"
@@ -222,6 +227,7 @@ class _Assembler:
             findings.ids,
             only_mask_folders=_is_shared(image_root, mask_root),
             loose=findings.loose_masks,
+            loose_centroids=findings.loose_centroids,
         )
         self._sidecars = sidecars.list_sidecars(mask_root)
         self.problems = self._index.problems
@@ -241,6 +247,9 @@ class _Assembler:
             image_root=self._image_root,
             mask_root=self._mask_root,
             masks=_mask_sources(masks),
+            landmarks=in_order(
+                found.centroids + self._index.centroids_of(found.id), self._mask_root
+            ),
             status=summary.status,
             found_problems=tuple(problems),
         )
@@ -335,9 +344,12 @@ def rescan(case: Case) -> Case:
     paths = {mask.name: os.fspath(mask.path) for mask in case.masks}
     masks = [(name, path) for name, path in paths.items() if os.path.exists(path)]
     masks += masks_in(_own_mask_folder(case), case.id, problems)
+    centroids = [os.fspath(path) for path in case.landmarks if os.path.exists(path)]
+    centroids += centroids_in(_own_mask_folder(case))
     fresh = replace(
         case,
         masks=_mask_sources(masks),
+        landmarks=in_order(centroids, case.mask_root),
         status=notes.sidecar.status,
         found_problems=tuple(dict.fromkeys(problems)),
         is_inspected=False,
@@ -363,3 +375,11 @@ def new_mask_path(case: Case, name: str) -> Path:
     if not name or name != name.strip(" .") or any(c in '/\\:*?"<>|' or ord(c) < 32 for c in name):
         raise ValueError(f"{display_name(name)!r} cannot be the name of a mask file.")
     return _own_mask_folder(case) / f"{name}.nii.gz"
+
+
+def new_centroid_path(case: Case) -> Path:
+    """Where centroids of a case without a file are to be written, so that the next scan finds it.
+
+    The place is that of new masks; the name is that of the VerSe data set.
+    """
+    return _own_mask_folder(case) / f"{os.path.basename(case.id)}{VERSE_SUFFIX}"

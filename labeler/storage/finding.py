@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labeler.storage.centroid_names import centroids_among
 from labeler.storage.layouts import channel_of, layout_rules, lits_case_of
 from labeler.storage.listing import Listing, list_folder, natural_key
 from labeler.storage.phases import find_phase_word, phase_of_text
@@ -33,7 +34,7 @@ class FoundImage:
 class FoundCase:
     """Files of a case, as their names tell them.
 
-    ``masks`` are ``(name, path)``. When ``is_dicom``, the images are the series below ``folder``,
+    ``masks`` are ``(name, path)``, ``centroids`` paths. When ``is_dicom``, the images are the series below ``folder``,
     which nobody knows before headers are read.
     """
 
@@ -44,6 +45,7 @@ class FoundCase:
     masks: list[tuple[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     is_dicom: bool = False
+    centroids: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -60,12 +62,15 @@ class Findings:
         Mask files among the images, ``(stem, path)``, not yet given to a case.
     problems
         Sentences about the folder as a whole.
+    loose_centroids
+        Centroid files among the images, likewise.
     """
 
     ids: list[str]
     cases: Iterable[FoundCase]
     loose_masks: list[tuple[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    loose_centroids: list[tuple[str, str]] = field(default_factory=list)
 
 
 def folder_name(folder: str | os.PathLike[str]) -> str:
@@ -82,6 +87,8 @@ def find_single_file(path: Path, layout: str) -> Findings:
     else:
         case_id = split_flat(stem)[0] or folder_name(path.absolute().parent)
         case = FoundCase(case_id, layout, parent, [FoundImage(os.fspath(path), stem)])
+        beside = centroids_among(list_folder(parent))
+        case.centroids = [where for name, where in beside if name.startswith(case_id)]
     return Findings([case.id], [case])
 
 
@@ -94,6 +101,7 @@ def find_flat(root: Listing, layout: str) -> Findings:
     by_id: dict[str, FoundCase] = {}
     for listing in sets or [root]:
         findings.problems += listing.problems if sets else ()
+        findings.loose_centroids += centroids_among(listing)
         cases = _cases_of_files(listing, layout, channels, findings.loose_masks)
         for case in cases.values():
             if case.id in by_id:  # in imagesTr and in imagesTs

@@ -1,4 +1,4 @@
-"""Whose mask a file is, judged by the names of files and folders."""
+"""Whose mask or centroid file a file is, judged by the names of files and folders."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from labeler.storage.centroid_names import centroids_among, centroids_in
 from labeler.storage.layouts import layout_rules, set_folder_name
 from labeler.storage.listing import Listing, display_name, list_folder
 
@@ -62,6 +63,8 @@ class MaskIndex:
         Whether the folder is shared with images, so that only folders named as masks are used.
     loose
         More files ``(stem, path)`` to give to cases.
+    loose_centroids
+        More centroid files, likewise.
     """
 
     def __init__(
@@ -71,16 +74,20 @@ class MaskIndex:
         *,
         only_mask_folders: bool = False,
         loose: Iterable[tuple[str, str]] = (),
+        loose_centroids: Iterable[tuple[str, str]] = (),
     ) -> None:
         self._root = os.fspath(mask_root)
         self._ids = set(case_ids)
         self._shared = only_mask_folders
         self._masks: dict[str, list[tuple[str, str]]] = {}
+        self._centroids: dict[str, list[str]] = {}
         self._case_parents: list[str] = [] if only_mask_folders else [self._root]
         self.problems: list[str] = []
         self._unmatched: list[str] = []
         for stem, path in loose:
             self._give(stem, path, "mask")
+        for stem, path in loose_centroids:
+            self._give_centroids(stem, path)
         self._index(list_folder(mask_root))
         if self._unmatched:
             names = ", ".join(self._unmatched[:3])
@@ -94,10 +101,19 @@ class MaskIndex:
             found += masks_in(os.path.join(parent, case_id), case_id, problems)
         return found
 
+    def centroids_of(self, case_id: str) -> list[str]:
+        """Paths of a case's centroid files."""
+        found = list(self._centroids.get(case_id, []))
+        for parent in self._case_parents:
+            found += centroids_in(os.path.join(parent, case_id))
+        return found
+
     def _index(self, root: Listing) -> None:
         rules = layout_rules()
         self.problems += root.problems
         if not self._shared:
+            for stem, path in centroids_among(root):
+                self._give_centroids(stem, path)
             for name in root.files:
                 stem = rules.stem(name)
                 if stem is not None:
@@ -111,6 +127,8 @@ class MaskIndex:
             self.problems += group.problems
             if group.folders:
                 self._case_parents.append(group.folder)
+            for stem, path in centroids_among(group):
+                self._give_centroids(stem, path)
             for name in group.files:
                 stem = rules.stem(name)
                 if stem is not None:
@@ -121,19 +139,33 @@ class MaskIndex:
         if stem in self._ids:
             self._masks.setdefault(stem, []).append((default_name, path))
             return
-        # In BIDS names the entity stands inside: sub-x_seg-vert_label-22_msk of sub-x_label-22.
-        plain = _BIDS_SEG.sub("", stem)
-        for case_id in (*_ids_within(stem), *_ids_within(plain)):
-            if case_id in self._ids:
-                name = rest_of_stem(stem, case_id) or default_name
-                if plain != stem and not stem.startswith(case_id):
-                    name = _BIDS_SEG.findall(stem)[0].strip("_")
-                self._masks.setdefault(case_id, []).append((name, path))
-                return
-        if len(self._ids) == 1:
+        case_id = self._owner(stem)
+        if case_id is not None:
+            name = rest_of_stem(stem, case_id) or default_name
+            if not stem.startswith(case_id) and _BIDS_SEG.search(stem):
+                name = _BIDS_SEG.findall(stem)[0].strip("_")
+            self._masks.setdefault(case_id, []).append((name, path))
+        elif len(self._ids) == 1:
             self._masks.setdefault(next(iter(self._ids)), []).append((stem, path))
         else:
             self._unmatched.append(display_name(path))
+
+    def _give_centroids(self, stem: str, path: str) -> None:
+        case_id = stem if stem in self._ids else self._owner(stem)
+        if case_id is None and len(self._ids) == 1:
+            case_id = next(iter(self._ids))
+        if case_id is not None:
+            self._centroids.setdefault(case_id, []).append(path)
+
+    def _owner(self, stem: str) -> str | None:
+        """The case whose id a file stem holds."""
+        # In BIDS names the entity stands inside: sub-x_seg-vert_label-22_msk of sub-x_label-22.
+        plain = _BIDS_SEG.sub("", stem)
+        whole = [plain] if plain != stem else []
+        for case_id in (*_ids_within(stem), *whole, *_ids_within(plain)):
+            if case_id in self._ids:
+                return case_id
+        return None
 
 
 def _ids_within(stem: str) -> Iterator[str]:

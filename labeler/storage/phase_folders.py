@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labeler.core.volume import PHASES
+from labeler.storage.centroid_names import centroids_among
 from labeler.storage.dicom import holds_slices
 from labeler.storage.finding import Findings, FoundCase, FoundImage, split_flat
 from labeler.storage.layouts import layout_rules
@@ -48,6 +49,7 @@ def find_phase_folders(root: Listing) -> Findings:
             continue
         listing = list_folder(root.path(name))
         findings.problems += listing.problems
+        findings.loose_centroids += centroids_among(listing)
         for case_id, stem, entry in _entries(listing):
             path = listing.path(entry)
             if stem is not None and layout_rules().is_mask_file(entry):

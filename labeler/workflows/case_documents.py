@@ -41,6 +41,7 @@ def case_document(case: Case) -> dict[str, Any]:
         "status": case.status,
         "phases": {phase: _image_document(source) for phase, source in case.phases.items()},
         "masks": [{"name": mask.name, "path": str(mask.path)} for mask in case.masks],
+        "landmarks": [str(path) for path in case.landmarks],
         "problems": list(case.problems),
         "notes": list(case.notes),
         "spare": [{"key": s.key, **_image_document(s)} for s in case.spare],
