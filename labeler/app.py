@@ -16,7 +16,7 @@ from types import TracebackType
 from PyQt5.QtCore import QObject, Qt, QTimer
 from PyQt5.QtWidgets import QApplication
 
-from labeler.state.pane_choice import panes_for_case, remembered_panes
+from labeler.state.perspective import LIVER
 from labeler.state.selection import Selection
 from labeler.state.session import Session
 from labeler.state.settings import Settings
@@ -52,6 +52,7 @@ from labeler.workflows.adjust_windows import auto_windows
 from labeler.workflows.follow_case import WorklistFollower
 from labeler.workflows.get_ready import GettingReady
 from labeler.workflows.keep_journal import JournalKeeper
+from labeler.workflows.keep_perspective import PerspectiveKeeper
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.open_folder import Roots, Worklist
 from labeler.workflows.proposal_shelf import ProposalShelf
@@ -108,6 +109,7 @@ class Program(QObject):
         self.commands = Commands(data.keys, self)
         self._make_widgets()
         self.memory = ViewMemory(self.ws.views, self.ws.session, settings, self)
+        self.perspectives = PerspectiveKeeper(self.ws, self.memory, self)
         self._connect()
         for sentence in [*settings.problems, *label_problems, *self.commands.problems]:
             self.status.show_error(sentence)
@@ -272,18 +274,13 @@ class Program(QObject):
 
     def _case_opened(self, case: Case | None) -> None:
         self.window.setWindowTitle("CT Labeler" if case is None else f"{case.id} - CT Labeler")
-        if case is None:
-            return
-        data = self.ws.settings.data.views
-        panes = panes_for_case(case.phases, remembered_panes(data.phases, data.planes))
-        for index, pane in enumerate(panes):
-            self.ws.views.set_pane(index, phase=pane.phase, plane=pane.plane)
 
     def _phase_loaded(self, phase: str) -> None:
         volumes = self.ws.session.volumes
         if len(volumes) == 1:
             self.ws.views.fit(volumes[phase].grid, self.ws.views.view_size_px)
-        if self.ws.settings.data.views.auto_contrast:
+        is_liver = self.ws.perspective.name == LIVER  # bone has a grey scale of its own
+        if self.ws.settings.data.views.auto_contrast and is_liver:
             auto_windows(self.ws, [phase])
 
     def _mask_loaded(self, name: str) -> None:

@@ -35,7 +35,13 @@ def restored_views(settings: Settings, parent: QObject | None = None) -> ViewSta
 
 
 class ViewMemory(QObject):
-    """Keeps the settings in step with what the user does to the views."""
+    """Keeps the settings in step with what the user does to the views.
+
+    Attributes
+    ----------
+    paused
+        Whether panes and grey scales are not noted: they are those of another perspective.
+    """
 
     def __init__(
         self, views: ViewState, session: Session, settings: Settings, parent: QObject | None = None
@@ -44,6 +50,7 @@ class ViewMemory(QObject):
         self._views = views
         self._session = session
         self._settings = settings
+        self.paused = False
         views.pane_changed.connect(self._keep_panes)
         views.options_changed.connect(self._keep_options)
         views.window_changed.connect(self._keep_window)
@@ -51,7 +58,7 @@ class ViewMemory(QObject):
 
     def _keep_panes(self, _index: int) -> None:
         case = self._session.case
-        if case is not None and is_users_choice(case.phases):
+        if case is not None and is_users_choice(case.phases) and not self.paused:
             panes = self._views.panes
             self._settings.update(
                 "views",
@@ -69,6 +76,8 @@ class ViewMemory(QObject):
             )
 
     def _keep_window(self, phase: str) -> None:
+        if self.paused:
+            return
         window = self._views.window(phase)
         phases = dict(self._settings.data.windows.phases)
         phases[phase] = [window.width_hu, window.level_hu]

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labeler.state.perspective import LIVER, SPINE
+
+#: Menus that belong to one perspective; the others are always there.
+MENU_PERSPECTIVES = {"Regions": LIVER, "Tools": LIVER, "Spine": SPINE}
+
 
 @dataclass(frozen=True)
 class Command:
@@ -31,6 +36,8 @@ class Command:
         Whether it is an on/off choice.
     asleep
         Whether it is disabled, and its keys free for others, until there is something to do.
+    only
+        Perspective that it belongs to although its menu does not, or "".
     """
 
     id: str
@@ -41,6 +48,12 @@ class Command:
     icon: str = ""
     checkable: bool = False
     asleep: bool = False
+    only: str = ""
+
+    @property
+    def perspective(self) -> str:
+        """Perspective that it belongs to; "" for all. There its keys go before those of all."""
+        return self.only or MENU_PERSPECTIVES.get(self.menu, "")
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -51,16 +64,16 @@ COMMANDS: tuple[Command, ...] = (
     Command("file.quit", "File", "Quit", "Close the program; unsaved changes are asked about", ("Ctrl+Q",)),
     Command("case.next", "Case", "Next case", "Open the next case of the list", ("Ctrl+PgDown",), "mdi6.chevron-down"),
     Command("case.previous", "Case", "Previous case", "Open the previous case of the list", ("Ctrl+PgUp",), "mdi6.chevron-up"),
-    Command("case.done", "Case", "Done, next", "Save, mark the case done and open the next one", ("Ctrl+Return",), "mdi6.check"),
+    Command("case.done", "Case", "Done, next", "Save, mark the case done and open the next one", ("Ctrl+Return",), "mdi6.check", only=LIVER),
     Command("case.flag", "Case", "Flag for review", "Mark the case as one to look at again", ("Ctrl+G",), "mdi6.flag-outline", True),
     Command("case.search", "Case", "Search cases", "Put the cursor into the search field of the case list", ("Ctrl+F",), "mdi6.magnify"),
     Command("case.phases", "Case", "Assign phases…", "Correct which file is which phase", ("Ctrl+Shift+P",), "mdi6.swap-horizontal"),
     Command("edit.undo", "Edit", "Undo", "Take the last change back", ("Ctrl+Z",), "mdi6.undo"),
     Command("edit.redo", "Edit", "Redo", "Bring the change back that was undone", ("Ctrl+Shift+Z", "Ctrl+Y"), "mdi6.redo"),
     Command("edit.history", "Edit", "History", "Show or close the list of steps; a click in it goes to a step", ("H",), "mdi6.history", True),
-    Command("preview.accept", "Edit", "Accept preview", "Do what is shown with a dashed line", ("Return", "Enter"), "mdi6.check", asleep=True),
-    Command("preview.accept_slice", "Edit", "Accept this slice", "Do it on the slice of the crosshair only", ("Shift+Return",), "mdi6.layers-outline", asleep=True),
-    Command("preview.cancel", "Edit", "Give up", "Take the dashed line away; nothing is changed", ("Esc",), "mdi6.close", asleep=True),
+    Command("preview.accept", "Edit", "Accept preview", "Do what is shown with a dashed line", ("Return", "Enter"), "mdi6.check", asleep=True, only=LIVER),
+    Command("preview.accept_slice", "Edit", "Accept this slice", "Do it on the slice of the crosshair only", ("Shift+Return",), "mdi6.layers-outline", asleep=True, only=LIVER),
+    Command("preview.cancel", "Edit", "Give up", "Take the dashed line away; nothing is changed", ("Esc",), "mdi6.close", asleep=True, only=LIVER),
     Command("region.next", "Regions", "Next region", "Jump all views to the next region of the list", ("N",), "mdi6.arrow-down"),
     Command("region.previous", "Regions", "Previous region", "Jump all views to the previous region of the list", ("Shift+N",), "mdi6.arrow-up"),
     Command("region.tick", "Regions", "Reviewed", "Tick the selected regions as reviewed, or take the ticks back", ("T",), "mdi6.check-circle-outline"),
@@ -88,6 +101,30 @@ COMMANDS: tuple[Command, ...] = (
     Command("mask.slice_above", "Masks", "Copy from slice above", "Draw the active label as it is on the slice above (front, right) of the active view", (".",), "mdi6.content-copy"),
     Command("mask.from_proposal", "Masks", "New mask from proposal…", "Add a mask with everything that is open in the proposal", ("Ctrl+Shift+N",), "mdi6.creation-outline", asleep=True),
     Command("mask.lock_label", "Masks", "Lock label", "Protect the active label from every change", ("K",), "mdi6.lock-outline", True),
+    Command("tool.centroid", "Spine", "Move", "Drag centroids in any view; elsewhere a click moves the crosshair", ("1",), "mdi6.cursor-move", True),
+    Command("tool.centroid_add", "Spine", "Add", "Click to add a centroid; it is named after its place, and those below are counted on", ("2",), "mdi6.plus-circle-outline", True),
+    Command("spine.down", "Spine", "Level below", "Select the next vertebra towards the feet", ("Down",), "mdi6.arrow-down"),
+    Command("spine.up", "Spine", "Level above", "Select the next vertebra towards the head", ("Up",), "mdi6.arrow-up"),
+    Command("spine.next_doubt", "Spine", "Next doubtful", "Go to the next vertebra with something to look at", ("N",), "mdi6.alert-circle-outline"),
+    Command("spine.previous_doubt", "Spine", "Previous doubtful", "Go to the vertebra above with something to look at", ("Shift+N",)),
+    Command("spine.keep", "Spine", "Keep", "What the model doubted about the selected vertebra is right; goes on to the next doubt", ("Return", "Enter"), "mdi6.check"),
+    Command("spine.snap", "Spine", "Snap to bone", "Move the selected centroid into the middle of the bone around it", ("B",), "mdi6.magnet"),
+    Command("spine.shift_up", "Spine", "Shift all up", "Rename every level to the one above it, such as L1 to T12", ("Alt+Up",), "mdi6.arrow-up-bold-outline"),
+    Command("spine.shift_down", "Spine", "Shift all down", "Rename every level to the one below it, such as T12 to L1", ("Alt+Down",), "mdi6.arrow-down-bold-outline"),
+    Command("spine.below_up", "Spine", "From here down, up", "Rename the selected level and all below it to the ones above", ("Alt+Shift+Up",)),
+    Command("spine.below_down", "Spine", "From here down", "Rename the selected level and all below it to the ones below: a level is skipped here", ("Alt+Shift+Down",), "mdi6.arrow-expand-down"),
+    Command("spine.above_up", "Spine", "From here up", "Rename the selected level and all above it to the ones above", ("Ctrl+Shift+Up",)),
+    Command("spine.above_down", "Spine", "From here up, down", "Rename the selected level and all above it to the ones below", ("Ctrl+Shift+Down",)),
+    Command("spine.renumber", "Spine", "Renumber from here…", "Type the level of the selected vertebra; all others are counted from it", ("R",), "mdi6.order-numeric-ascending"),
+    Command("spine.insert", "Spine", "Insert level", "Add a centroid between the selected vertebra and the one below; those below are counted on", ("I",), "mdi6.table-row-plus-after"),
+    Command("spine.extra", "Spine", "Count as T13 or L6", "The selected L1 is a thirteenth thoracic, the selected S1 a sixth lumbar vertebra", ("Shift+I",)),
+    Command("spine.swap", "Spine", "Swap with next", "Exchange the names of the selected vertebra and the one below", ("E",), "mdi6.swap-vertical"),
+    Command("spine.delete", "Spine", "Delete centroid", "Take the selected centroid away; the others keep their names", ("Del",), "mdi6.delete-outline"),
+    Command("spine.type_c", "Spine", "Type a cervical level", "Begin to type a name such as c5 for the selected vertebra", ("C",)),
+    Command("spine.type_t", "Spine", "Type a thoracic level", "Begin to type a name such as t12 for the selected vertebra", ("T",)),
+    Command("spine.type_l", "Spine", "Type a lumbar level", "Begin to type a name such as l1 for the selected vertebra", ("L",)),
+    Command("spine.type_s", "Spine", "Type the sacrum", "Begin to type s1 for the selected vertebra", ("S",)),
+    Command("spine.fit", "Spine", "Whole spine", "Show the whole spine in the strip", ("F",), "mdi6.fit-to-page-outline"),
     Command("model.panel", "Models", "Models", "Show or close the panel of models and what they propose", ("Ctrl+M",), "mdi6.brain", True),
     Command("model.run", "Models", "Run on this case", "Run the chosen model on the open case", ("Ctrl+R",), "mdi6.play"),
     Command("model.run_all", "Models", "Run on all listed", "Run the chosen model on every case of the list, one after the other", ("Ctrl+Shift+R",), "mdi6.playlist-play"),
@@ -123,6 +160,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("brush.limits", "Tools", "Limits…", "Draw only inside a label, or only in a range of HU", ("O",), "mdi6.vector-intersection", True),
     Command("tool.smaller", "Tools", "Smaller brush", "Make the brush smaller", ("[",)),
     Command("tool.larger", "Tools", "Larger brush", "Make the brush larger", ("]",)),
+    Command("view.liver", "View", "Liver", "Show panels, tools and keys for lesions and organs", ("F2",), "", True),
+    Command("view.spine", "View", "Spine", "Show panels, tools and keys for vertebra centroids", ("F4",), "", True),
     Command("view.crosshair", "View", "Crosshair", "Show or hide the crosshair", ("X",), "mdi6.crosshairs", True),
     Command("view.masks", "View", "Masks", "Show or hide all masks", ("S",), "mdi6.layers-outline", True),
     Command("view.axes", "View", "Axes of the region", "Show long and short axis of the selected region with any tool", ("Shift+E",), "mdi6.ruler-square", True),

@@ -55,7 +55,7 @@ class KeysDialog(Dialog):
             group = add_group(self._tree, menu)
             for command in COMMANDS:
                 if command.menu == menu:
-                    keys = commands.action(command.id).shortcuts()
+                    keys = [QKeySequence(key) for key in commands.keys(command.id)]
                     add_row(group, (_text(keys), command.text.rstrip("\u2026"), command.tip))
         group = add_group(self._tree, "Mouse")
         for profile, hand, what in MOUSE:

@@ -81,9 +81,11 @@ class KeysEditor(QWidget):
         return (own,) if own else ()
 
     def owner(self, key: str, but: str) -> Command | None:
-        """Another command that has a key."""
-        wanted = QKeySequence(key)
+        """Another command that has a key, in a perspective that a command is there in, too."""
+        wanted, perspective = QKeySequence(key), _BY_ID[but].perspective
         for command in COMMANDS:
+            if perspective and command.perspective not in ("", perspective):
+                continue
             keys = self.effective(command.id)
             if command.id != but and any(QKeySequence(other) == wanted for other in keys):
                 return command

@@ -17,7 +17,8 @@ from labeler.ui.commands import Commands
 DOCK_PX, NARROW_DOCK_PX, NARROW_SCREEN_PX = 320, 264, 1500
 
 MENUS = (
-    "File", "Case", "Edit", "View", "Grey scale", "Masks", "Regions", "Models", "Tools", "Help",
+    "File", "Case", "Edit", "View", "Grey scale", "Masks", "Regions", "Spine", "Models", "Tools",
+    "Help",
 )  # fmt: skip
 
 

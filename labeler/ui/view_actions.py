@@ -11,6 +11,7 @@ from PyQt5.QtWidgets import QAction
 
 from labeler.core.contrast import WINDOW_PRESETS_HU
 from labeler.core.geometry import FloatArray, Plane
+from labeler.state.perspective import PERSPECTIVES
 from labeler.ui.command_table import COMMANDS
 from labeler.ui.commands import Commands
 from labeler.ui.difference_actions import bind_difference
@@ -34,6 +35,7 @@ def bind_view_commands(ws: Workspace, commands: Commands, grid: ViewGrid) -> Non
     views have the focus, so that lists keep theirs.
     """
     _bind_view(ws, commands, grid)
+    _bind_perspectives(ws, commands)
     _bind_windows(ws, commands)
     _bind_tools(ws, commands)
     _bind_labels(ws, commands, grid)
@@ -80,6 +82,24 @@ def _bind_view(ws: Workspace, commands: Commands, grid: ViewGrid) -> None:
             action.setChecked(getattr(views, option))
 
     views.options_changed.connect(follow)
+    follow()
+
+
+def _bind_perspectives(ws: Workspace, commands: Commands) -> None:
+    perspective = ws.perspective
+
+    def follow(_: str = "") -> None:
+        for name in PERSPECTIVES:
+            commands.action(f"view.{name}").setChecked(name == perspective.name)
+
+    def choose(name: str) -> None:
+        perspective.choose(name)
+        follow()  # the action of the one that is shown, triggered again, has unchecked itself
+
+    for name in PERSPECTIVES:
+        commands.bind(f"view.{name}", lambda _, name=name: choose(name))
+    perspective.changed.connect(commands.show_perspective)
+    perspective.changed.connect(follow)
     follow()
 
 

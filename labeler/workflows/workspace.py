@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from labeler.state.perspective import Perspective
 from labeler.state.selection import Selection
 from labeler.state.session import Session
 from labeler.state.settings import Settings
+from labeler.state.spine_state import SpineState
 from labeler.state.tasks import TaskRunner
 from labeler.state.view_state import ViewState
 
@@ -20,3 +22,5 @@ class Workspace:
     views: ViewState
     settings: Settings
     tasks: TaskRunner
+    perspective: Perspective = field(default_factory=Perspective)
+    spine: SpineState = field(default_factory=SpineState)
