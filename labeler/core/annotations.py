@@ -14,7 +14,7 @@ class Annotations:
 
     Fields in use: ``status`` (key ""), ``comment`` (key = comment id), ``tick`` (key = region
     key), ``axes`` (key = region key), ``centroid`` (key = its own), ``shift`` (key = phase,
-    RAS mm), ``provenance`` (key = its id).
+    RAS mm), ``provenance`` and ``rejected`` (key = its id).
 
     Parameters
     ----------
@@ -73,6 +73,10 @@ class Annotations:
 
     def as_dict(self) -> Fields:
         return {name: dict(entries) for name, entries in self._fields.items() if entries}
+
+    def is_field_dirty(self, field: str) -> bool:
+        """Whether entries of a field differ from what is on disk."""
+        return self.entries(field) != self._saved.get(field, {})
 
     @property
     def is_dirty(self) -> bool:

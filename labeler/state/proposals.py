@@ -1,19 +1,19 @@
 """What a model proposes for the open case, beside its masks, and what the user makes of it.
 
 A proposal is not a mask: it is never counted, edited or saved as one. What of it was taken into a
-mask is read from the case's provenance notes, so that undo opens a region again.
+mask or rejected is read from the case's notes, so that undo opens a region again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
+from labeler.core.annotations import Annotations
 from labeler.core.geometry import Grid
 from labeler.core.labels import Label, LabelTable
 from labeler.core.mask import LabelArray
@@ -22,8 +22,10 @@ from labeler.core.regions import Region
 if TYPE_CHECKING:
     from labeler.state.session import Change, Session
 
-#: Field of the annotations that tells where accepted regions came from.
-PROVENANCE = "provenance"
+#: Fields of the annotations that tell where accepted regions came from, and what was rejected.
+PROVENANCE, REJECTED = "provenance", "rejected"
+
+NOTED = (PROVENANCE, REJECTED)
 
 Decision = Literal["open", "accepted", "rejected"]
 
@@ -187,7 +189,6 @@ class Proposals(QObject):
         super().__init__(session)
         self._session = session
         self._proposal: Proposal | None = None
-        self._rejected: dict[str, frozenset[int]] = {}
         self._labels: dict[int, int] = {}
         self._number: int | None = None
         self._is_shown = True
@@ -230,7 +231,7 @@ class Proposals(QObject):
         self.selected.emit(None)
 
     def clear(self, *_: object) -> None:
-        """Show none; what was rejected of it is remembered."""
+        """Show none."""
         if self._proposal is not None:
             self._proposal, self._number = None, None
             self.changed.emit()
@@ -252,14 +253,6 @@ class Proposals(QObject):
         if number != self._number:
             self._number = number
             self.selected.emit(number)
-
-    def reject(self, numbers: Iterable[int]) -> None:
-        """Put regions away; they stay in the list and can be brought back."""
-        self._reject(self._rejected_now | set(numbers))
-
-    def bring_back(self, numbers: Iterable[int]) -> None:
-        """Open regions again that were rejected."""
-        self._reject(self._rejected_now - set(numbers))
 
     def label_of(self, number: int) -> int | None:
         """Label of this program that a region would get; ``None`` when nobody knows."""
@@ -290,7 +283,9 @@ class Proposals(QObject):
         """What was decided on each region, by its number."""
         if self._proposal is None:
             return {}
-        accepted, rejected = self._accepted(), self._rejected_now
+        notes = self._session.annotations
+        accepted = noted_numbers(notes.entries(PROVENANCE), self._proposal)
+        rejected = noted_numbers(notes.entries(REJECTED), self._proposal)
         return {
             n: "accepted" if n in accepted else "rejected" if n in rejected else "open"
             for n in self._proposal.regions
@@ -303,32 +298,15 @@ class Proposals(QObject):
     @property
     def is_settled(self) -> bool:
         """Whether nothing of the proposal waits for a decision."""
-        proposal, notes = self._proposal, self._session.annotations
-        return proposal is None or is_settled(
-            proposal, notes.entries(PROVENANCE), self._rejected_now
-        )
-
-    @property
-    def _rejected_now(self) -> frozenset[int]:
-        return self._rejected.get(self._proposal.id if self._proposal else "", frozenset())
-
-    def _reject(self, numbers: frozenset[int]) -> None:
-        if self._proposal is not None and numbers != self._rejected_now:
-            self._rejected[self._proposal.id] = numbers & self._proposal.regions.keys()
-            self.decided.emit()
-
-    def _accepted(self) -> set[int]:
-        return accepted_numbers(self._session.annotations.entries(PROVENANCE), self._proposal)
+        return self._proposal is None or is_settled(self._proposal, self._session.annotations)
 
     def _content_changed(self, change: Change) -> None:
-        if self._proposal is not None and any(v.field == PROVENANCE for v in change.values):
+        if self._proposal is not None and any(v.field in NOTED for v in change.values):
             self.decided.emit()
 
 
-def accepted_numbers(notes: Mapping[str, Any], proposal: Proposal | None) -> set[int]:
-    """Regions of a proposal that provenance notes tell of; the notes may be damaged."""
-    if proposal is None:
-        return set()
+def noted_numbers(notes: Mapping[str, Any], proposal: Proposal) -> set[int]:
+    """Regions of a proposal that notes tell of; the notes may be damaged."""
     return {
         note["region"]
         for note in notes.values()
@@ -349,13 +327,14 @@ def landmarks_taken(notes: Mapping[str, Any], proposal: Proposal) -> bool:
     )
 
 
-def is_settled(proposal: Proposal, notes: Mapping[str, Any], rejected: AbstractSet[int]) -> bool:
+def is_settled(proposal: Proposal, annotations: Annotations) -> bool:
     """Whether everything in a proposal was decided on.
 
     A model that only measures gives nothing to decide on: its answer stays to be read.
     """
-    if proposal.regions.keys() - accepted_numbers(notes, proposal) - rejected:
+    noted = [noted_numbers(annotations.entries(field), proposal) for field in NOTED]
+    if proposal.regions.keys() - set().union(*noted):
         return False
     if proposal.landmarks:
-        return landmarks_taken(notes, proposal)
+        return landmarks_taken(annotations.entries(PROVENANCE), proposal)
     return proposal.has_mask

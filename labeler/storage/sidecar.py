@@ -55,6 +55,25 @@ class Comment(_Kept):
     region: dict[str, Any] | None = None
 
 
+class CentroidSource(_Kept):
+    """The centroid file that belongs to a case, as it was when the notes were written.
+
+    Attributes
+    ----------
+    path
+        Below the mask folder with "/", else absolute.
+    size, digest
+        Name its content; an empty digest says that there is no file.
+    direction
+        Orientation of a VerSe file.
+    """
+
+    path: str
+    size: int = 0
+    digest: str = ""
+    direction: tuple[str, str, str] | None = None
+
+
 class Sidecar(_Kept):
     """Notes of one case.
 
@@ -74,12 +93,18 @@ class Sidecar(_Kept):
         Long and short axes that were set by hand, by region key.
     centroids
         Vertebra centroids by key, as edited (:class:`labeler.core.landmarks.Centroid`).
+    centroid_file
+        The file they were read from or written to.
+    former_centroids
+        Those that were noted before somebody else changed that file.
     shifts_mm
         RAS shift by phase, from breathing correction.
     phases
         Phase by image key, set by hand; "" keeps an image out.
     provenance
         Where accepted model results came from, one entry a region (``docs/formats.md``).
+    rejected
+        Regions of model results that were rejected.
     times
         ``created`` and ``changed`` (UTC, ISO 8601), and what others add.
     """
@@ -91,9 +116,12 @@ class Sidecar(_Kept):
     ticks: dict[str, Any] = Field(default_factory=dict)
     axes: dict[str, Any] = Field(default_factory=dict)
     centroids: dict[str, Any] = Field(default_factory=dict)
+    centroid_file: CentroidSource | None = None
+    former_centroids: dict[str, Any] = Field(default_factory=dict)
     shifts_mm: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     phases: dict[str, str] = Field(default_factory=dict)
     provenance: list[dict[str, Any]] = Field(default_factory=list)
+    rejected: list[dict[str, Any]] = Field(default_factory=list)
     times: dict[str, Any] = Field(default_factory=dict)
 
     def annotations(self) -> Annotations:
@@ -105,8 +133,10 @@ class Sidecar(_Kept):
             "axes": dict(self.axes),
             "centroid": dict(self.centroids),
             "shift": {phase: list(shift) for phase, shift in self.shifts_mm.items()},
-            "provenance": {str(e.get("id") or n): e for n, e in enumerate(self.provenance)},
+            "provenance": _by_id(self.provenance),
         }
+        if self.rejected:  # absent in notes of older versions, whose digest stays what it was
+            fields["rejected"] = _by_id(self.rejected)
         canonical = json.dumps(fields, sort_keys=True).encode()
         return Annotations(fields, xxhash.xxh3_128_hexdigest(canonical))
 
@@ -128,7 +158,13 @@ class Sidecar(_Kept):
         content["centroids"] = fields.get("centroid", {})
         content["shifts_mm"] = fields.get("shift", {})
         content["provenance"] = list(fields.get("provenance", {}).values())
+        content["rejected"] = list(fields.get("rejected", {}).values())
         return Sidecar.model_validate(content)
+
+
+def _by_id(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Entries by their ids; one without gets its place."""
+    return {str(entry.get("id") or n): entry for n, entry in enumerate(entries)}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from labeler.workflows.review_proposal import (
     PROPOSED,
     accept_into_new_mask,
     accept_regions,
+    bring_back_regions,
     choose_labels,
     go_to_proposed,
     numbers_of_label,
@@ -165,7 +166,7 @@ class ModelActions(QObject):
     def _reject(self) -> None:
         number = self._proposals.number
         if number is not None and self._proposals.decisions()[number] == "rejected":
-            self._proposals.bring_back([number])
+            bring_back_regions(self._ws, [number])
         elif number is not None:
             reject_regions(self._ws, [number])
 
@@ -175,7 +176,7 @@ class ModelActions(QObject):
             count = reject_regions(self._ws, self._proposals.open_numbers())
             self.said.emit(f"{formats.count(count, 'region')} rejected")
         elif self._proposals.current is not None:
-            self._proposals.bring_back(self._proposals.current.regions)
+            bring_back_regions(self._ws, self._proposals.current.regions)
 
     def _new_mask(self) -> None:
         refuse_read_only(self._ws)

@@ -28,20 +28,17 @@ from inference.contract import (
     Request,
 )
 from inference.worker import RunResult
-from labeler.core.distance import Check, never_stop
-from labeler.core.geometry import Grid
 from labeler.core.mask import LabelArray
-from labeler.core.proposals import Numbered, number_regions
-from labeler.core.statistics import PlacedVolume, VoxelSource
 from labeler.core.volume import Volume
 from labeler.state.placement import Shift
-from labeler.state.proposals import ModelRun, Opinion, Proposal, ProposedPoint
+from labeler.state.proposals import ModelRun
 from labeler.state.tasks import Cancelled, TaskContext
 from labeler.storage.cache import VolumeCache
 from labeler.storage.cases import Case, inspect
 from labeler.storage.images import read_volume
-from labeler.storage.proposal_files import PackedProposal, case_key, pack, stamp_of, unpack
+from labeler.storage.proposal_files import PackedProposal, case_key, pack, stamp_of
 from labeler.storage.sidecar import load_sidecar
+from labeler.workflows.unpack_answer import NO_SHIFT
 
 __all__ = [
     "AnsweredBefore",
@@ -49,12 +46,8 @@ __all__ = [
     "Parameter",
     "Predictor",
     "RunRefused",
-    "build_proposal",
     "run_job",
 ]
-
-#: Shift of a phase that nobody has shifted.
-NO_SHIFT: Shift = (0.0, 0.0, 0.0)
 
 #: What is packed in place of a mask for models that draw none.
 NO_LABELS: LabelArray = np.zeros((1, 1, 1), np.uint8)
@@ -195,85 +188,6 @@ def _volumes(
     return volumes
 
 
-def build_proposal(
-    packed: PackedProposal,
-    case: Case,
-    volumes: Mapping[str, Volume],
-    shifts_mm: Mapping[str, Shift],
-    check: Check = never_stop,
-) -> Proposal:
-    """Take a packed answer apart into regions.
-
-    Parameters
-    ----------
-    packed
-        From :func:`run_job`.
-    case
-        The case it is about.
-    volumes
-        Phases of the case that are read; regions are measured in them.
-    shifts_mm
-        Breathing correction by phase.
-    check
-        Called now and then; may raise to stop.
-
-    Raises
-    ------
-    ValueError
-        When it is damaged, or a phase it was made of is another one now.
-    """
-    document, labels = unpack(packed.data)
-    try:
-        phase, run = str(document["phase"]), document["run"]
-        for name, stamp in document["stamps"].items():
-            if name not in case.phases or stamp_of(case.phases[name]) != stamp:
-                raise ValueError(f"the file of {name} was changed since")
-        has_mask = bool(document["has_mask"])
-        if not has_mask and phase in volumes:
-            labels = np.zeros(volumes[phase].array.shape, np.uint8)
-        grid = Grid(labels.shape, np.array(document["affine"], dtype=np.float64))
-        if phase not in volumes or not volumes[phase].grid.matches(grid):
-            raise ValueError(f"the grid of {phase} is another one now")
-        numbered = Numbered(labels, {})
-        if has_mask:
-            numbered = number_regions(labels, grid, _as_seen(phase, volumes, shifts_mm), check)
-        opinions, warnings = _opinions(document["findings"], numbered, grid)
-        warnings = (*map(str, document["warnings"]), *warnings)
-        if numbered.n_left_out:
-            warnings += (f"{numbered.n_left_out:,} specks of the result are left out.",)
-        return Proposal(
-            id=str(document["id"]),
-            case_id=case.id,
-            phase=phase,
-            grid=grid,
-            numbers=numbered.numbers,
-            regions=numbered.regions,
-            names={int(value): str(name) for value, name in document["names"].items()},
-            run=ModelRun(**{**run, "phases": tuple(run["phases"])}),
-            opinions=opinions,
-            warnings=warnings,
-            report=str(document["report"]),
-            measures=dict(document["measures"]),
-            landmarks=_points(document["landmarks"]),
-            has_mask=has_mask,
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"it is damaged ({type(error).__name__})") from error
-
-
-def _as_seen(
-    phase: str, volumes: Mapping[str, Volume], shifts_mm: Mapping[str, Shift]
-) -> dict[str, VoxelSource]:
-    """Phases in the coordinates of one of them, breathing correction applied."""
-    own = np.array(shifts_mm.get(phase, NO_SHIFT))
-    return {
-        name: PlacedVolume(
-            volume.array, volume.grid.shifted(np.array(shifts_mm.get(name, NO_SHIFT)) - own)
-        )
-        for name, volume in volumes.items()
-    }
-
-
 class _Quiet:
     """A task that reading may stop, and whose progress stays that of the model."""
 
@@ -341,20 +255,6 @@ def _point(landmark: Landmark, shift_mm: Shift) -> dict[str, Any]:
     }
 
 
-def _points(described: list[dict[str, Any]] | None) -> tuple[ProposedPoint, ...] | None:
-    """Undo :func:`_point` for all landmarks."""
-    if described is None:
-        return None
-    points = []
-    for point in described:
-        x, y, z = map(float, point["position_ras"])
-        flags = tuple(map(str, point["flags"]))
-        points.append(
-            ProposedPoint(int(point["label"]), (x, y, z), float(point["confidence"]), flags)
-        )
-    return tuple(points)
-
-
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values as JSON has them: no infinities, no types of libraries."""
     result: dict[str, Any] = {}
@@ -363,28 +263,3 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
         is_odd = isinstance(value, float) and not math.isfinite(value)
         result[str(name)] = None if is_odd else value
     return result
-
-
-def _opinions(
-    findings: list[dict[str, Any]], numbered: Numbered, grid: Grid
-) -> tuple[dict[int, Opinion], tuple[str, ...]]:
-    """Findings by the number of the region they are about, and what is wrong with them."""
-    opinions: dict[int, Opinion] = {}
-    lost = 0
-    for finding in sorted(findings, key=lambda finding: finding["confidence"]):
-        ijk = grid.nearest_ijk(finding["anchor_ras"])
-        number = int(numbered.numbers[ijk[::-1]]) if grid.contains(ijk) else 0
-        region = numbered.regions.get(number)
-        if region is None or region.label != finding["label"]:
-            lost += 1
-            continue
-        opinions[number] = Opinion(
-            float(finding["confidence"]),
-            {str(stage): dict(shares) for stage, shares in finding["opinions"].items()},
-            dict(finding["measures"]),
-            tuple(map(str, finding["flags"])),
-        )
-    if not lost:
-        return opinions, ()
-    many = "A finding" if lost == 1 else f"{lost} findings"
-    return opinions, (f"{many} of the model lies in none of the regions.",)

@@ -13,11 +13,11 @@ from PyQt5.QtCore import QObject
 from labeler.core.proposals import same_names
 from labeler.core.volume import Volume
 from labeler.state.placement import Shift, shifts_mm
-from labeler.state.proposals import PROVENANCE, Proposal, is_settled
+from labeler.state.proposals import Proposal, is_settled
 from labeler.state.tasks import TaskContext
 from labeler.storage.cases import Case
 from labeler.storage.proposal_files import PackedProposal, ProposalFolder, case_key
-from labeler.workflows.model_jobs import build_proposal
+from labeler.workflows.unpack_answer import build_proposal
 from labeler.workflows.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,8 @@ _SHOW = ("proposal", "show")
 class ProposalShelf(QObject):
     """Keeps the newest answer for each case, and shows it when the case is open.
 
-    An answer in which everything was decided on is forgotten when its case is left.
+    An answer in which everything was decided on is forgotten when its case is left, unless the
+    decisions were not saved.
 
     Parameters
     ----------
@@ -51,6 +52,7 @@ class ProposalShelf(QObject):
         self._unseen: set[str] = set()
         self._numbers = itertools.count()
         self.folder = folder
+        ws.session.case_leaving.connect(self._case_leaving)
         ws.session.case_opened.connect(self._case_opened)
         ws.session.proposals.decided.connect(self._decided)
 
@@ -98,12 +100,18 @@ class ProposalShelf(QObject):
         if proposal is None:
             self._held.pop(key, None)
             return
-        notes = session.annotations.entries(PROVENANCE)
-        if key in self._unseen or not is_settled(proposal, notes, frozenset()):
+        if key in self._unseen or not is_settled(proposal, session.annotations):
             self._unseen.discard(key)
             session.proposals.show(proposal, labels_of(self._ws, proposal))
         else:
             self._forget(key)
+
+    def _case_leaving(self) -> None:
+        session = self._ws.session
+        if session.case is not None and session.annotations.is_dirty:
+            key = case_key(session.case)
+            self._settled.discard(key)
+            self._to_forget.discard(key)
 
     def _case_opened(self, _case: Case | None) -> None:
         self._ws.tasks.cancel(_SHOW)

@@ -6,7 +6,6 @@ drawing are kept, and which notes where the regions came from.
 
 from __future__ import annotations
 
-import datetime
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -21,7 +20,7 @@ from labeler.core.mask_operations import difference
 from labeler.core.painting import Constraint
 from labeler.core.proposals import Taken, take_regions
 from labeler.state.placement import placed_mask_grid, placed_volume_grid
-from labeler.state.proposals import PROVENANCE, Proposal
+from labeler.state.proposals import PROVENANCE, REJECTED, Proposal, noted_numbers
 from labeler.storage.masks import new_mask as empty_mask_file
 from labeler.workflows.add_mask import checked_name
 from labeler.workflows.background_edit import (
@@ -39,7 +38,8 @@ from labeler.workflows.edit_rules import (
 )
 from labeler.workflows.mask_operations import Difference
 from labeler.workflows.mask_places import grid_on_mask, points_on_mask
-from labeler.workflows.review_case import box_center_ras, fitting_zoom, user_name
+from labeler.workflows.proposal_notes import accepted_note, rejected_note
+from labeler.workflows.review_case import box_center_ras, fitting_zoom
 from labeler.workflows.workspace import Workspace
 
 #: Name of the proposal among masks that are compared; no file of a mask can be called so.
@@ -99,16 +99,43 @@ def accept_into_new_mask(ws: Workspace, name: str, said: Refused) -> None:
 
 
 def reject_regions(ws: Workspace, numbers: Iterable[int]) -> int:
-    """Put open regions away; returns how many. No mask changes.
+    """Put open regions away, by one edit that changes no mask; returns how many.
+
+    They stay in the list and can be brought back.
 
     Raises
     ------
     EditRefused
-        When there is no proposal, or nothing open in it.
+        When the case may not be changed, there is no proposal, or nothing open in it.
     """
-    _, wanted = _wanted(ws, numbers)
-    ws.session.proposals.reject(wanted)
+    refuse_read_only(ws)
+    proposal, wanted = _wanted(ws, numbers)
+    notes = [rejected_note(ws, proposal, number) for number in wanted]
+    changes = [ValueChange(REJECTED, note["id"], None, note) for note in notes]
+    ws.session.apply(Edit(f"Reject {_proposed_names(ws, wanted)}", tuple(changes)))
     return len(wanted)
+
+
+def bring_back_regions(ws: Workspace, numbers: Iterable[int]) -> None:
+    """Open regions again that were rejected; one edit.
+
+    Raises
+    ------
+    EditRefused
+        When the case may not be changed, or none of them was rejected.
+    """
+    refuse_read_only(ws)
+    proposals = ws.session.proposals
+    proposal, decisions = proposals.current, proposals.decisions()
+    wanted = [number for number in numbers if decisions.get(number) == "rejected"]
+    if proposal is None or not wanted:
+        raise EditRefused("None of these regions was rejected")
+    changes = [
+        ValueChange(REJECTED, key, note, None)
+        for key, note in ws.session.annotations.entries(REJECTED).items()
+        if noted_numbers({key: note}, proposal) & set(wanted)
+    ]
+    ws.session.apply(Edit(f"Bring back {_proposed_names(ws, wanted)}", tuple(changes)))
 
 
 def numbers_of_label(ws: Workspace, number: int) -> list[int]:
@@ -270,18 +297,18 @@ def _take(
         if len(notes) < len(results) or any(result.n_kept_out for result in results):
             said(f"{len(notes)} of {len(results)} taken{_why(ws, results, labels)}")
 
-    name = _act_name(ws, proposal, labels)
+    name = f"Accept {_proposed_names(ws, list(labels))}"
     draft_in_background(ws, "accept", name, [mask], work, done, said)
 
 
-def _act_name(ws: Workspace, proposal: Proposal, labels: Mapping[int, int]) -> str:
-    """``Accept HCC``, ``Accept 3 HCC`` or ``Accept 12 regions``, with the name of the model."""
-    kinds = set(labels.values())
-    what = f"{len(labels)} regions"
-    if len(kinds) == 1:
-        name = label_name(ws.session, next(iter(kinds)))
-        what = name if len(labels) == 1 else f"{len(labels)} {name}"
-    return f"Accept {what} of {proposal.run.title}"
+def _proposed_names(ws: Workspace, numbers: Sequence[int]) -> str:
+    """``HCC of Demo``, ``3 HCC of Demo``, ``12 regions of Demo``."""
+    proposals = ws.session.proposals
+    assert proposals.current is not None
+    names = {proposals.look_of(number, ws.session.labels).name for number in numbers}
+    name = names.pop() if len(names) == 1 else "regions"
+    what = name if len(numbers) == 1 else f"{len(numbers)} {name}"
+    return f"{what} of {proposals.current.run.title}"
 
 
 def _why(ws: Workspace, results: Iterable[Taken], labels: Mapping[int, int]) -> str:
@@ -298,33 +325,8 @@ def _why(ws: Workspace, results: Iterable[Taken], labels: Mapping[int, int]) -> 
 
 
 def _note(ws: Workspace, proposal: Proposal, mask: Mask, number: int, label: int) -> dict[str, Any]:
-    """The entry of the case's notes about an accepted region (``docs/formats.md``)."""
-    region, run = proposal.regions[number], proposal.run
-    shown_ras = placed_proposal_grid(ws, proposal).to_ras(region.anchor_kji[::-1])
+    """The entry of the case's notes about a region that a mask has now."""
+    anchor_kji = proposal.regions[number].anchor_kji
+    shown_ras = placed_proposal_grid(ws, proposal).to_ras(anchor_kji[::-1])
     point = points_on_mask(ws, mask, shown_ras)
-    opinion = proposal.opinions.get(number)
-    note: dict[str, Any] = {
-        "id": f"{proposal.id}-{number}",
-        "proposal": proposal.id,
-        "region": number,
-        "mask": mask.name,
-        "label": label,
-        "anchor_ras": [round(float(value), 2) for value in point],
-        "accepted": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        "by": ws.settings.data.person.name or user_name(),
-        "model": run.model,
-        "version": run.version,
-        "weights": run.weights,
-        "params": dict(run.params),
-        "device": run.device,
-        "phases": list(run.phases),
-        "run": run.time,
-        "model_label": proposal.names.get(region.label, str(region.label)),
-        "volume_ml": round(region.volume_ml, 4),
-    }
-    if opinion is not None:
-        note["confidence"] = round(opinion.confidence, 4)
-        note["opinions"] = {stage: dict(shares) for stage, shares in opinion.opinions.items()}
-        note["measures"] = dict(opinion.measures)
-        note["flags"] = list(opinion.flags)
-    return note
+    return accepted_note(ws, proposal, number, mask.name, label, point)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labeler.core.proposals import number_regions
-from labeler.state.proposals import PROVENANCE, ModelRun, Opinion, Proposal
+from labeler.state.proposals import PROVENANCE, REJECTED, ModelRun, Opinion, Proposal
 from labeler.state.selection import EditLimits
 from labeler.storage.sidecar import Sidecar
 from labeler.workflows.edit_rules import EditRefused
@@ -14,6 +14,7 @@ from labeler.workflows.review_proposal import (
     PROPOSED,
     accept_into_new_mask,
     accept_regions,
+    bring_back_regions,
     choose_labels,
     compare_with_proposal,
     go_to_proposed,
@@ -184,16 +185,44 @@ def test_another_grid_and_a_shift_are_respected(qtbot, ws, said, shift_mm):
     assert np.abs(drawn - center).max() < 12.0
 
 
-def test_rejecting_changes_no_mask_and_can_be_taken_back(ws):
+def test_rejecting_is_one_step_that_changes_no_mask(ws):
     proposals, before = ws.session.proposals, array(ws)
-    assert reject_regions(ws, [LEFT]) == 1
-    assert decisions(ws) == ["open", "rejected", "open"]
+    assert reject_regions(ws, [LEFT, RIGHT]) == 2
+    assert decisions(ws) == ["open", "rejected", "rejected"]
+    assert ws.session.history.undo_name == "Reject 2 HCC of Demo"
     np.testing.assert_array_equal(array(ws), before)
-    assert not ws.session.is_dirty
     with pytest.raises(EditRefused, match="decided on"):
         reject_regions(ws, [LEFT])
-    proposals.bring_back([LEFT])
+    bring_back_regions(ws, [LEFT])
+    assert proposals.open_numbers() == [BIG, LEFT]
+    assert ws.session.history.undo_name == "Bring back HCC of Demo"
+    with pytest.raises(EditRefused, match="was rejected"):
+        bring_back_regions(ws, [LEFT])
+    ws.session.undo()
+    assert decisions(ws) == ["open", "rejected", "rejected"]
+    ws.session.undo()
     assert proposals.open_numbers() == [BIG, LEFT, RIGHT]
+    assert ws.session.annotations.entries(REJECTED) == {}
+    ws.session.read_only_reason = "Somebody else has the case open"
+    with pytest.raises(EditRefused, match="Somebody else"):
+        reject_regions(ws, [LEFT])
+
+
+def test_what_was_rejected_is_kept_with_the_reason_to_ask_why(ws):
+    reject_regions(ws, [LEFT])
+    ((key, note),) = ws.session.annotations.entries(REJECTED).items()
+    assert (key, note["model"], note["model_label"]) == ("p-PV-2", "demo", "HCC")
+    assert (note["phase"], note["confidence"], note["flags"]) == ("PV", 0.75, ["small"])
+    k, j, i = GRIDS["PV"].nearest_ijk(note["anchor_ras"])[::-1]
+    assert ws.session.proposals.current.numbers[k, j, i] == LEFT
+    notes = Sidecar(case="case-1").with_annotations(ws.session.annotations.as_dict())
+    again = Sidecar.model_validate_json(notes.model_dump_json()).annotations()
+    assert again.entries(REJECTED) == {key: note}
+
+
+def test_notes_without_rejections_keep_the_digest_they_had():
+    """A history that was left by an older version belongs to its notes by their digest."""
+    assert "rejected" not in Sidecar(case="case-1").annotations().as_dict()
 
 
 def test_a_new_mask_takes_all_that_is_open(qtbot, ws, said):
@@ -207,7 +236,7 @@ def test_a_new_mask_takes_all_that_is_open(qtbot, ws, said):
     )
     assert ws.selection.mask == "model"
     assert decisions(ws) == ["accepted", "accepted", "rejected"]
-    assert len(ws.session.history.done) == 1
+    assert len(ws.session.history.done) == 2
     with pytest.raises(EditRefused, match="decided on"):
         accept_into_new_mask(ws, "another", said.append)
 
@@ -225,6 +254,7 @@ def test_what_cannot_be_done_is_refused_with_a_reason(ws, said):
         accept_regions(ws, [LEFT], said.append)
     with pytest.raises(EditRefused, match="Somebody else"):
         accept_into_new_mask(ws, "model", said.append)
+    ws.session.read_only_reason = None
     ws.session.proposals.clear()
     with pytest.raises(EditRefused, match="no proposal"):
         reject_regions(ws, [LEFT])

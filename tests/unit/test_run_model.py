@@ -13,6 +13,7 @@ from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.open_folder import Roots, Worklist
 from labeler.workflows.proposal_shelf import ProposalShelf
+from labeler.workflows.review_proposal import reject_regions
 from labeler.workflows.run_model import ModelRunner
 from tests.case_world import make_workspace
 from tests.cases_on_disk import write_case
@@ -71,6 +72,15 @@ class World:
     def open(self, case_id: str) -> None:
         self.opener.open(case_id)
         self.settle()
+
+    def save(self) -> None:
+        """Write the notes of the open case."""
+        session = self.ws.session
+        root, case_id = session.case.mask_root, session.case.id
+        fields = session.annotations.as_dict()
+        loaded = load_sidecar(root, case_id)
+        save_sidecar(root, loaded.sidecar.with_annotations(fields), loaded.version)
+        session.annotations.mark_saved(fields, session.annotations.revision, None)
 
     @property
     def proposal(self):
@@ -172,6 +182,7 @@ def test_landmarks_wait_until_they_are_taken(world):
     edit = note_edit(world.ws.session, "Take landmarks", PROVENANCE, "x", taken)
     world.ws.session.apply(edit)
     assert proposals.is_settled
+    world.save()
     world.open("B")
     world.open("A")
     assert world.proposal is None
@@ -350,12 +361,36 @@ def test_what_was_decided_on_does_not_come_back(world):
     world.open("A")
     world.runner.run(CARD.id, PARAMS)
     world.settle()
-    world.ws.session.proposals.reject(world.proposal.regions)
+    reject_regions(world.ws, world.proposal.regions)
     assert world.proposal is not None, "it can be brought back as long as the case is open"
+    world.save()
     world.open("B")
     world.open("A")
     assert world.proposal is None
     assert not world.shelf.folder.holds(case_key(world.ws.session.case))
+
+
+def test_rejections_survive_a_restart(world):
+    world.open("A")
+    world.runner.run(CARD.id, PARAMS)
+    world.settle()
+    reject_regions(world.ws, [2])
+    world.save()
+    world.opener.close()
+    world.start()
+    world.open("A")
+    decisions = world.ws.session.proposals.decisions()
+    assert [decisions[n] for n in (1, 2, 3)] == ["open", "rejected", "open"]
+
+
+def test_decisions_that_were_not_saved_do_not_end_a_proposal(world):
+    world.open("A")
+    world.runner.run(CARD.id, PARAMS)
+    world.settle()
+    reject_regions(world.ws, world.proposal.regions)
+    world.open("B")
+    world.open("A")
+    assert world.ws.session.proposals.open_numbers() == [1, 2, 3]
 
 
 def test_the_next_cases_are_computed_ahead_and_make_way(world):
@@ -378,9 +413,7 @@ def test_ahead_passes_over_cases_that_have_accepted_regions(world):
     world.open("B")
     note = world.ws.session.annotations.change(PROVENANCE, "x-1", {"id": "x-1", "model": CARD.id})
     world.ws.session.annotations.apply(note)
-    loaded = load_sidecar(world.folder / "masks", "B")
-    notes = loaded.sidecar.with_annotations(world.ws.session.annotations.as_dict())
-    save_sidecar(world.folder / "masks", notes, loaded.version)
+    world.save()
     world.open("A")
     world.runner.run_ahead(CARD.id, PARAMS, ["B"])
     world.settle()
