@@ -34,8 +34,8 @@ class FoundImage:
 class FoundCase:
     """Files of a case, as their names tell them.
 
-    ``masks`` are ``(name, path)``, ``centroids`` paths. When ``is_dicom``, the images are the series below ``folder``,
-    which nobody knows before headers are read.
+    ``masks`` are ``(name, path)``, ``centroids`` paths. When ``is_dicom``, the images are the
+    series below ``folder``, which nobody knows before headers are read.
     """
 
     id: str

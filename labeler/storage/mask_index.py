@@ -112,8 +112,8 @@ class MaskIndex:
         rules = layout_rules()
         self.problems += root.problems
         if not self._shared:
-            for stem, path in centroids_among(root):
-                self._give_centroids(stem, path)
+            for centroids, path in centroids_among(root):
+                self._give_centroids(centroids, path)
             for name in root.files:
                 stem = rules.stem(name)
                 if stem is not None:
@@ -127,8 +127,8 @@ class MaskIndex:
             self.problems += group.problems
             if group.folders:
                 self._case_parents.append(group.folder)
-            for stem, path in centroids_among(group):
-                self._give_centroids(stem, path)
+            for centroids, path in centroids_among(group):
+                self._give_centroids(centroids, path)
             for name in group.files:
                 stem = rules.stem(name)
                 if stem is not None:

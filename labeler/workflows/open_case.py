@@ -17,54 +17,33 @@ from typing import Any
 from PyQt5.QtCore import QObject, pyqtSignal
 
 from labeler.core.geometry import Grid
-from labeler.core.labels import LabelTable
 from labeler.core.volume import PHASES, Volume
 from labeler.state.session import Session
 from labeler.state.tasks import TaskContext
-from labeler.storage.atomic import folder_problem
 from labeler.storage.cache import VolumeCache
-from labeler.storage.case_names import case_file_name
 from labeler.storage.cases import Case, PhaseSource, inspect
 from labeler.storage.errors import ImageError
-from labeler.storage.images import read_header, read_volume
+from labeler.storage.images import read_volume
 from labeler.storage.inspection import mask_refusal
-from labeler.storage.label_files import load_label_table
 from labeler.storage.locks import LockHolder
 from labeler.storage.masks import MaskFile, read_mask
 from labeler.storage.places import Place
 from labeler.storage.reasons import reason
-from labeler.storage.sidecar import LoadedSidecar, load_sidecar
+from labeler.storage.sidecar import CentroidSource, LoadedSidecar
 from labeler.workflows.add_mask import as_mask_of, name_of_file
+from labeler.workflows.case_start import Stamp, Start, stamp_of, start_case
 from labeler.workflows.open_folder import Worklist
 from labeler.workflows.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 
-#: Changes when a file does: path, key, time and size; ``None`` when it is not there.
-_Stamp = tuple[Path, str, int, int] | None
-
-
 @dataclass
 class _Ahead:
     """What has been read of one case before it was asked for."""
 
-    volumes: dict[str, tuple[_Stamp, Volume]] = field(default_factory=dict)
+    volumes: dict[str, tuple[Stamp, Volume]] = field(default_factory=dict)
     nbytes: int = 0
-
-
-@dataclass(frozen=True)
-class _Start:
-    """First facts about a case: its files, notes and whether it may be changed."""
-
-    case: Case
-    sidecar: LoadedSidecar
-    read_only_reason: str | None
-    grids: dict[str, Grid | None]
-    stamps: dict[str, _Stamp]
-    place: Place
-    labels: LabelTable
-    label_problems: tuple[str, ...]
 
 
 class CaseOpener(QObject):
@@ -100,7 +79,7 @@ class CaseOpener(QObject):
         self._numbers = itertools.count()
         self._locks: list[LockHolder] = []  #: of the open case, and of what was to be opened since
         self._grids: dict[str, Grid | None] = {}
-        self._stamps: dict[str, _Stamp] = {}  #: of the open case's phases, as they were read
+        self._stamps: dict[str, Stamp] = {}  #: of the open case's phases, as they were read
         #: Mask that was edited in the case before, and the one that was chosen here.
         self._usual_mask: str | None = None
         self._chosen_mask: str | None = None
@@ -129,7 +108,7 @@ class CaseOpener(QObject):
         lock = LockHolder()
         former, self._locks = tuple(self._locks), [*self._locks, lock]
         self._ws.tasks.submit(
-            "io", ("case", "start"), _start, case, lock, former,
+            "io", ("case", "start"), start_case, case, lock, former,
             done=self._begin, failed=self._not_opened,
         )  # fmt: skip
 
@@ -147,6 +126,12 @@ class CaseOpener(QObject):
         name = name_of_file(self._ws.session, path)
         self._waiting.add(("mask", name))
         self._submit("mask", name, _read_mask, path, name)
+
+    def set_centroid_file(self, source: CentroidSource) -> None:
+        """Note what the centroid file of the open case is now."""
+        if self.sidecar is not None:
+            notes = self.sidecar.sidecar.model_copy(update={"centroid_file": source})
+            self.sidecar = replace(self.sidecar, sidecar=notes)
 
     def neighbour(self, step: int) -> str | None:
         """Id of the case ``step`` rows below the open one."""
@@ -166,7 +151,7 @@ class CaseOpener(QObject):
         self.close()
         self._ws.session.add_problem("app", f"{case_id} was not opened: {why}.")
 
-    def _begin(self, start: _Start) -> None:
+    def _begin(self, start: Start) -> None:
         session = self._ws.session
         self._keep_closed_case(session)
         left = [*session.volumes.values(), *session.masks.values()]
@@ -280,7 +265,7 @@ class CaseOpener(QObject):
                 failed=lambda error: log.info("not read ahead: %s", error),
             )  # fmt: skip
 
-    def _keep(self, case_id: str, part: tuple[str, _Stamp, Volume]) -> None:
+    def _keep(self, case_id: str, part: tuple[str, Stamp, Volume]) -> None:
         phase, stamp, volume = part
         held = self._ahead.setdefault(case_id, _Ahead())
         held.volumes[phase] = (stamp, volume)
@@ -318,39 +303,6 @@ def _reading_order(case: Case) -> list[str]:
     return sorted(case.phases, key=lambda p: PHASES.index(p) if p in PHASES else len(PHASES))
 
 
-def _stamp(source: PhaseSource) -> _Stamp:
-    try:
-        status = source.path.stat()
-    except OSError:
-        return None
-    return source.path, source.key, status.st_mtime_ns, status.st_size
-
-
-def _start(
-    context: TaskContext, case: Case, lock: LockHolder, former: tuple[LockHolder, ...]
-) -> _Start:
-    for other in former:  # may be of the same case, which is read anew
-        other.give_back()
-    known = case if case.is_inspected else inspect(case)
-    context.check()
-    reason = folder_problem(case.mask_root) if case.mask_root.exists() else None
-    lock_path = case.mask_root / "_labeling" / f".{case_file_name(case.id)}.lock"
-    reason = reason or lock.take(lock_path)
-    sidecar = load_sidecar(case.mask_root, case.id)
-    labels, label_problems = load_label_table(case.mask_root)
-    stamps = {phase: _stamp(source) for phase, source in known.phases.items()}
-    grids = {phase: _grid(source) for phase, source in known.phases.items()}
-    place = Place.of(case.mask_root, lock_path)
-    return _Start(known, sidecar, reason, grids, stamps, place, labels, tuple(label_problems))
-
-
-def _grid(source: PhaseSource) -> Grid | None:
-    try:
-        return read_header(source.series or source.path).grid
-    except ImageError:
-        return None
-
-
 def _read_phase(context: TaskContext, source: PhaseSource, cache: VolumeCache | None) -> Volume:
     return read_volume(source.series or source.path, context, cache)
 
@@ -386,7 +338,7 @@ def _read_ahead(
         if phase in held:
             continue
         source = known.phases[phase]
-        stamp = _stamp(source)
+        stamp = stamp_of(source)
         try:
             volume = read_volume(source.series or source.path, context, cache)
         except ImageError as error:

@@ -13,15 +13,24 @@ from PyQt5.QtCore import QObject, pyqtSignal
 
 from labeler.core.annotations import Fields
 from labeler.core.edits import NOTES
+from labeler.core.landmarks import Centroid
 from labeler.core.mask import Mask
 from labeler.state.session import MaskEntry
 from labeler.state.tasks import TaskContext
+from labeler.storage.case_centroids import CentroidConflict, save_centroid_file
 from labeler.storage.cases import Case, new_mask_path
 from labeler.storage.errors import ConflictError, SaveError
 from labeler.storage.masks import MaskFile, save_mask
 from labeler.storage.phase_override import set_phase_override
 from labeler.storage.places import Place
-from labeler.storage.sidecar import LoadedSidecar, SidecarConflict, save_sidecar
+from labeler.storage.sidecar import (
+    CentroidSource,
+    LoadedSidecar,
+    SidecarConflict,
+    save_sidecar,
+)
+from labeler.workflows.correct_landmarks import FIELD as CENTROID
+from labeler.workflows.correct_landmarks import centroids_of
 from labeler.workflows.keep_journal import JournalKeeper
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.workspace import Workspace
@@ -43,8 +52,11 @@ class _MaskJob:
 
 @dataclass(frozen=True)
 class _NotesJob:
+    """Notes to be written, and the centroids where these have changed."""
+
     fields: Fields
     revision: int
+    centroids: dict[str, Centroid] | None
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,13 @@ class _SavedNotes:
     job: _NotesJob
     digest: str | None
     sidecar: LoadedSidecar
+
+
+@dataclass(frozen=True)
+class _SavedCentroids:
+    """The centroid file as it is now, told before the notes are written: these may fail."""
+
+    source: CentroidSource
 
 
 class CaseSaver(QObject):
@@ -77,6 +96,9 @@ class CaseSaver(QObject):
     notes_conflict
         A sentence: the same for the notes of the case; what may be done about it is in
         :mod:`labeler.workflows.settle_notes`.
+    centroid_conflict
+        A sentence: the same for the centroid file; see
+        :mod:`labeler.workflows.settle_centroids`. Notes are not written either: they say the same.
     """
 
     started = pyqtSignal()
@@ -84,6 +106,7 @@ class CaseSaver(QObject):
     failed = pyqtSignal(str)
     conflict = pyqtSignal(str, str)
     notes_conflict = pyqtSignal(str)
+    centroid_conflict = pyqtSignal(str)
 
     def __init__(
         self,
@@ -121,10 +144,7 @@ class CaseSaver(QObject):
                 self._fail(SaveError(session.read_only_reason))
             self._finish()
             return
-        annotations, notes = session.annotations, None
-        if annotations.is_dirty:
-            notes = _NotesJob(annotations.as_dict(), annotations.revision)
-        self._write(case, lambda entry: entry.mask.is_dirty or _is_new(entry), notes)
+        self._write(case, lambda entry: entry.mask.is_dirty or _is_new(entry), self._notes())
 
     def save_new_masks(self) -> None:
         """Give masks without a file theirs; other edits wait until the user saves them."""
@@ -133,6 +153,19 @@ class CaseSaver(QObject):
             self._after.append(lambda ok: self.save_new_masks())
         elif case is not None:
             self._write(case, _is_new, None)
+
+    def _notes(self) -> _NotesJob | None:
+        """The notes, when they have changed."""
+        annotations, loaded = self._ws.session.annotations, self._opener.sidecar
+        if not annotations.is_dirty or loaded is None:
+            return None
+        centroids = centroids_of(self._ws.session)
+        source = loaded.sidecar.centroid_file
+        has_no_file = bool(centroids) and not (source is not None and source.digest)
+        is_wanted = annotations.is_field_dirty(CENTROID) or has_no_file
+        return _NotesJob(
+            annotations.as_dict(), annotations.revision, centroids if is_wanted else None
+        )
 
     def _write(
         self, case: Case, wanted: Callable[[MaskEntry], bool], notes: _NotesJob | None
@@ -202,13 +235,16 @@ class CaseSaver(QObject):
         )  # fmt: skip
 
     def _part_saved(
-        self, case: Case, part: _SavedMask | _SavedNotes | tuple[str, Exception]
+        self, case: Case, part: _SavedMask | _SavedCentroids | _SavedNotes | tuple[str, Exception]
     ) -> None:
         session = self._ws.session
         is_open = session.case is case  # masks of two cases have the same names
         if isinstance(part, _SavedMask):
             if is_open and part.name in session.masks:
                 session.set_mask_saved(part.name, part.file, part.revision)
+        elif isinstance(part, _SavedCentroids):
+            if is_open:
+                self._opener.set_centroid_file(part.source)
         elif isinstance(part, _SavedNotes):
             if is_open:
                 session.annotations.mark_saved(part.job.fields, part.job.revision, part.digest)
@@ -216,7 +252,10 @@ class CaseSaver(QObject):
                 session.history_changed.emit()
         else:
             name, error = part
-            if is_open and isinstance(error, SidecarConflict):
+            if is_open and isinstance(error, CentroidConflict):
+                self._is_ok = False
+                self.centroid_conflict.emit(str(error))
+            elif is_open and isinstance(error, SidecarConflict):
                 self._is_ok = False
                 self.notes_conflict.emit(str(error))
             elif is_open and isinstance(error, ConflictError) and name:
@@ -282,17 +321,33 @@ def _save(
             context.send((job.mask.name, error))
     if notes is not None and sidecar is not None:
         try:
-            if place is not None and sidecar.version is None:
-                place.check()
-            changed = sidecar.sidecar.with_annotations(notes.fields)
-            digest = changed.annotations().saved_digest
-            mark(NOTES, digest or "", notes.revision)
-            version = save_sidecar(case.mask_root, changed, sidecar.version)
+            context.send(_save_notes(context, case, notes, sidecar, place, backups, mark))
         except SaveError as error:
             context.send(("", error))
-        else:
-            written = replace(sidecar, sidecar=changed, version=version)
-            context.send(_SavedNotes(notes, digest, written))
+
+
+def _save_notes(
+    context: TaskContext,
+    case: Case,
+    job: _NotesJob,
+    loaded: LoadedSidecar,
+    place: Place | None,
+    backups: int,
+    mark: Marker,
+) -> _SavedNotes:
+    """Write the centroids to their file, then the notes, which name what is in that file."""
+    source = loaded.sidecar.centroid_file
+    if place is not None and (loaded.version is None or source is None):
+        place.check()
+    changed = loaded.sidecar.with_annotations(job.fields)
+    if job.centroids is not None:
+        source = save_centroid_file(case, source, job.centroids, backups)
+        changed = changed.model_copy(update={"centroid_file": source})
+        context.send(_SavedCentroids(source))
+    digest = changed.annotations().saved_digest
+    mark(NOTES, digest or "", job.revision)
+    version = save_sidecar(case.mask_root, changed, loaded.version)
+    return _SavedNotes(job, digest, replace(loaded, sidecar=changed, version=version))
 
 
 def _assign_phases(
