@@ -3,7 +3,8 @@
 A VerSe file is a list: first ``{"direction": ["P", "I", "R"]}``, then one ``{"label", "X", "Y",
 "Z"}`` a centroid, in voxels of the image brought into that orientation (A. Sekuboyina et al.,
 Medical Image Analysis 73, 2021). It says nothing without the image. A Slicer file holds points in
-mm, RAS or LPS, whose labels are level names.
+mm, RAS or LPS, whose labels are level names. The key points of the VID data set (ImFusion GmbH) can
+be read too: a list of points in DICOM coordinates, bodies and other parts of vertebrae.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class CentroidFile:
     centroids
         By key.
     direction
-        Orientation a VerSe file was written in, None for a Slicer file.
+        Orientation a VerSe file was written in, None for others.
     problems
         One sentence for each entry that was left out.
     fingerprint
@@ -103,7 +104,7 @@ class CentroidFile:
 
 
 def read_centroids(path: Path, image: StoredGrid) -> CentroidFile:
-    """Read a centroid file of either kind.
+    """Read a centroid file of any kind.
 
     Parameters
     ----------
@@ -121,12 +122,14 @@ def read_centroids(path: Path, image: StoredGrid) -> CentroidFile:
     problems: list[str] = []
     try:
         fingerprint = Fingerprint.of(path)
-        if isinstance(content, list):
+        if isinstance(content, list) and content and "coordinates" in content[0]:
+            direction, entries = None, _vid(content)
+        elif isinstance(content, list):
             direction, entries = _verse(content, image)
         elif isinstance(content, dict) and isinstance(content.get("markups"), list):
             direction, entries = None, _slicer(content)
         else:
-            raise ValueError("it is neither a VerSe centroid file nor a Slicer markups file")
+            raise ValueError("it is no VerSe centroid file, Slicer markups file or VID key points")
     except OSError as error:
         raise ImageError(f"{path.name} cannot be read ({reason(error)}).") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -257,6 +260,18 @@ def _slicer(content: Mapping[str, Any]) -> list[_Entry]:
             x, y, z = (s * float(v) for s, v in zip(signs, point["position"], strict=True))
             name = str(point.get("label", ""))
             entries.append((typed_level(name), name, (x, y, z)))
+    return entries
+
+
+def _vid(content: list[Any]) -> list[_Entry]:
+    entries: list[_Entry] = []
+    for point in content:
+        kind = point["type"]
+        if kind.get("keypoint_type", "body") != "body":
+            continue
+        x, y, z = (float(v) for v in point["coordinates"]["world_space"])
+        name = str(kind.get("spine_level", ""))
+        entries.append((typed_level(name), name, (-x, -y, z)))
     return entries
 
 

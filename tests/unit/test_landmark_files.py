@@ -104,8 +104,8 @@ def test_round_trips_lose_less_than_a_tenth_of_a_voxel(tmp_path, entries, direct
     [
         ("{", "is not valid JSON"),
         ("[]", "names no direction"),
-        ('{"a": 1}', "neither a VerSe"),
-        ("17", "neither a VerSe"),
+        ('{"a": 1}', "no VerSe"),
+        ("17", "no VerSe"),
         ('[{"direction": ["P", "I"]}]', "cannot be used"),
         ('[{"direction": ["P", "A", "R"]}]', "names an axis twice"),
         ('[{"direction": ["P", "I", "Q"]}]', "three letters"),
@@ -170,3 +170,24 @@ def test_a_label_without_a_centroid_stays_and_nothing_joins_it():
     assert changes == {}
     assert any("No centroid within" in text for text in problems)
     assert any("is taken" in text for text in problems)
+
+
+def test_key_points_of_vid_are_bodies_in_dicom_coordinates(tmp_path):
+    path = tmp_path / "a.json"
+    points = [
+        {
+            "coordinates": {"world_space": [10.0, 20.0, -30.0]},
+            "type": {"spine_level": "T8", "keypoint_type": "body"},
+        },
+        {
+            "coordinates": {"world_space": [0, 0, 0]},
+            "type": {"spine_level": "T8", "keypoint_type": "spinous_process"},
+        },
+    ]
+    path.write_text(json.dumps(points))
+    read = read_centroids(path, IMAGE)
+    assert by_level(read.centroids) == {"T8": (-10.0, -20.0, -30.0)}
+    assert not read.problems
+    path.write_text(json.dumps([{"coordinates": {}}]))
+    with pytest.raises(ImageError, match="cannot be used"):
+        read_centroids(path, IMAGE)
