@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
-from typing import Any
 
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
@@ -19,6 +17,7 @@ from labeler.ui.commands import Commands
 from labeler.ui.flow_layout import FlowLayout
 from labeler.ui.model_choice import DEMONSTRATION, wrapped_label
 from labeler.ui.model_progress import duration
+from labeler.ui.opinion_text import all_measures, doubt, measures_line, opinion_lines, percent
 from labeler.ui.proposal_list import ProposalList
 from labeler.workflows.review_proposal import go_to_proposed
 from labeler.workflows.workspace import Workspace
@@ -35,12 +34,6 @@ TITLE_BUTTONS = ("proposal.show", "proposal.compare", "mask.from_proposal", "pro
 
 #: Family of models whose landmarks are vertebrae, numbered as in VerSe.
 SPINE = "vertebra"
-
-#: Opinions of a stage that are written out: the largest.
-MAX_OPINIONS = 3
-
-#: Parts of the names of measures that the window has measured itself; these are in the tool tip.
-MEASURED_HERE = ("(ml)", "HU ")
 
 
 class ProposalView(QWidget):
@@ -128,12 +121,12 @@ class ProposalView(QWidget):
             widget.setVisible(proposal.has_mask)
         lines = [html.escape(proposal.report), *_landmark_lines(proposal)]
         if proposal.has_mask:
-            lines.append(_measures(proposal.measures))
+            lines.append(html.escape(measures_line(proposal.measures)))
         else:  # they are all there is: each on its own line
-            lines += [html.escape(line) for line in _all_measures(proposal.measures).splitlines()]
+            lines += [html.escape(line) for line in all_measures(proposal.measures).splitlines()]
         lines = [line for line in lines if line]
         self._summary.setText("<br>".join(lines))
-        self._summary.setToolTip(_all_measures(proposal.measures))
+        self._summary.setToolTip(all_measures(proposal.measures))
         self._summary.setVisible(bool(lines))
         self._show_decisions()
         self._show_detail(self._proposals.number)
@@ -162,9 +155,9 @@ class ProposalView(QWidget):
             opinion = proposal.opinions.get(number)
             lines = [_figures(name, region, opinion)]
             if opinion is not None:
-                lines += _opinion_lines(opinion)
+                lines += opinion_lines(opinion)
             self._detail.setText("<br>".join(lines))
-            self._detail.setToolTip("" if opinion is None else _all_measures(opinion.measures))
+            self._detail.setToolTip("" if opinion is None else all_measures(opinion.measures))
 
 
 def _landmark_lines(proposal: Proposal) -> list[str]:
@@ -181,7 +174,7 @@ def _landmark_lines(proposal: Proposal) -> list[str]:
         name = proposal.names.get(point.label) or (NAMES.get(point.label) if is_spine else None)
         if point.flags:
             doubts = f"{name or point.label}: {', '.join(point.flags)}"
-            lines.append(f'<span style="color:{style.AMBER}">{html.escape(doubts)}</span>')
+            lines.append(doubt(doubts))
     return lines
 
 
@@ -201,7 +194,7 @@ def _provenance(proposal: Proposal) -> str:
 
 
 def _figures(name: str, region: Region, opinion: Opinion | None) -> str:
-    sure = "" if opinion is None else f" {100 * opinion.confidence:.0f} %"
+    sure = "" if opinion is None else f" {percent(opinion.confidence)}"
     size = f"{formats.measure(region.volume_ml)} ml, {formats.measure(region.diameter_mm)} mm"
     phases = [phase for phase in (*PHASES, *region.hu) if phase in region.hu]
     means = [
@@ -211,40 +204,3 @@ def _figures(name: str, region: Region, opinion: Opinion | None) -> str:
     ]
     curve = f"<br>{html.escape(' · '.join(means))} HU" if means else ""
     return f"<b>{html.escape(name)}{sure}</b> {size}{curve}"
-
-
-def _opinion_lines(opinion: Opinion) -> list[str]:
-    """What each stage says, what was measured, and the doubts."""
-    lines = []
-    for stage, shares in opinion.opinions.items():
-        largest = sorted(shares.items(), key=lambda share: -share[1])[:MAX_OPINIONS]
-        words = ", ".join(f"{name} {100 * share:.0f} %" for name, share in largest)
-        lines.append(html.escape(f"{stage}: {words}"))
-    measures = _measures(opinion.measures)
-    lines += [measures] if measures else []
-    lines += [
-        f'<span style="color:{style.AMBER}">{html.escape(flag)}</span>' for flag in opinion.flags
-    ]
-    return lines
-
-
-def _measures(measures: Mapping[str, Any]) -> str:
-    """What the model adds to the figures of the window, in one line."""
-    told = [
-        f"{name} {_value(value)}"
-        for name, value in measures.items()
-        if value is not None and not any(part in name for part in MEASURED_HERE)
-    ]
-    return html.escape(" \u00b7 ".join(told))
-
-
-def _all_measures(measures: Mapping[str, Any]) -> str:
-    return "\n".join(f"{name}: {_value(value)}" for name, value in measures.items())
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return formats.measure(value)
-    return formats.UNKNOWN if value is None else str(value)

@@ -8,21 +8,27 @@ from PyQt5.QtWidgets import QHeaderView, QMenu
 
 from labeler.state.settings import Settings
 from labeler.ui import style
-from labeler.ui.region_delegate import figure_font
-from labeler.ui.region_rows import RegionRows
-from labeler.ui.region_table import (
+from labeler.ui.region_cells import (
+    CONFIDENCE,
     DIAMETER,
     HU,
     LABEL,
+    PATTERN,
     REVIEWED,
+    STAGE,
     VOLUME,
-    RegionTable,
     column_tip,
     column_title,
 )
+from labeler.ui.region_delegate import figure_font
+from labeler.ui.region_rows import RegionRows
+from labeler.ui.region_table import RegionTable
 
-#: Columns that go first when the panel is narrow.
-DISPENSABLE = (HU + "DL", HU + "NC", DIAMETER, HU + "PV", HU + "ART")
+#: Columns that go first when the panel is narrow, after what single stages of a model say.
+DISPENSABLE = (HU + "DL", HU + "NC", DIAMETER, PATTERN, HU + "PV", HU + "ART", CONFIDENCE)
+
+#: Sample of what a column of words holds; longer words are cut.
+WORDS = {PATTERN: "in + out", STAGE: "metasta 88"}
 
 #: Narrowest column of label names, for 13 px text.
 MIN_LABEL_PX = 90
@@ -57,7 +63,8 @@ class RegionColumns(QObject):
         hidden = set(self._settings.data.columns.hidden_region_columns)
         shown = [name for name in widths if name not in hidden]
         room = self._view.viewport().width() - style.scaled(MIN_LABEL_PX)
-        for name in DISPENSABLE:
+        stages = [name for name in reversed(shown) if name.startswith(STAGE)]
+        for name in (*stages, *DISPENSABLE):
             if sum(widths[column] for column in shown) > room and name in shown:
                 shown.remove(name)
         for section, name in enumerate(self._table.columns):
@@ -101,6 +108,9 @@ class RegionColumns(QObject):
         if column == REVIEWED:
             return style.scaled(22)
         metrics = QFontMetrics(figure_font())
+        if column == PATTERN or column.startswith(STAGE):
+            sample = WORDS[PATTERN if column == PATTERN else STAGE]
+            return metrics.horizontalAdvance(sample) + style.scaled(14)
         if column == VOLUME:
             return metrics.horizontalAdvance("8,888") + style.scaled(7)
         # a minus sign fits into the gap between columns

@@ -8,15 +8,16 @@ from PyQt5.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, Q
 
 from labeler.ui import formats, style
 from labeler.ui.badges import paint_swatch
+from labeler.ui.region_cells import CONFIDENCE, LABEL, REVIEWED, is_text
 from labeler.ui.region_table import (
     COLOUR_ROLE,
     GROUP_ROLE,
-    LABEL,
-    REVIEWED,
+    ORIGIN_ROLE,
     REVIEWED_ROLE,
     Group,
     RegionTable,
 )
+from labeler.workflows.region_origins import RegionOrigin
 
 
 def figure_font() -> QFont:
@@ -81,9 +82,26 @@ class RegionDelegate(QStyledItemDelegate):
         elif column == REVIEWED:
             self._paint_tick(painter, option, bool(index.data(REVIEWED_ROLE)))
         else:
-            text = index.data(Qt.DisplayRole)
-            painter.setFont(self._figure_font)
-            painter.setPen(QColor(style.FAINT) if text == formats.UNKNOWN else colour)
+            if column == CONFIDENCE and _is_doubted(index.data(ORIGIN_ROLE)):
+                colour = QColor(style.AMBER)
+            self._paint_cell(painter, option, index.data(Qt.DisplayRole), colour, is_text(column))
+
+    def _paint_cell(
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        text: str,
+        colour: QColor,
+        is_words: bool,
+    ) -> None:
+        """Draw a figure at the right, or words at the left."""
+        painter.setFont(self._figure_font)
+        painter.setPen(QColor(style.FAINT) if text == formats.UNKNOWN else colour)
+        if is_words:
+            box = option.rect.adjusted(style.scaled(8), 0, -style.scaled(2), 0)
+            text = painter.fontMetrics().elidedText(text, Qt.ElideRight, box.width())
+            painter.drawText(box, int(Qt.AlignVCenter | Qt.AlignLeft), text)
+        else:
             box = option.rect.adjusted(0, 0, -style.scaled(3), 0)
             painter.drawText(box, int(Qt.AlignVCenter | Qt.AlignRight), text)
 
@@ -111,6 +129,10 @@ class RegionDelegate(QStyledItemDelegate):
         center = option.rect.center()
         box = QRect(center.x() - side // 2, center.y() - side // 2 + 1, side, side)
         style.icon("mdi6.check", style.GREEN if is_reviewed else style.FAINT).paint(painter, box)
+
+
+def _is_doubted(origin: RegionOrigin | None) -> bool:
+    return origin is not None and origin.opinion is not None and bool(origin.opinion.flags)
 
 
 def _group_note(group: Group) -> str:

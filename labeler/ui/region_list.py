@@ -28,12 +28,13 @@ from labeler.ui import style
 from labeler.ui.commands import Commands
 from labeler.ui.empty_state import EmptyState
 from labeler.ui.panel_header import PanelHeader
+from labeler.ui.region_cells import REVIEWED
 from labeler.ui.region_columns import RegionColumns
 from labeler.ui.region_delegate import RegionDelegate
 from labeler.ui.region_drag import DropTarget, RegionDrop
 from labeler.ui.region_filter import parse_filter
 from labeler.ui.region_rows import FilterField, RegionRows
-from labeler.ui.region_table import REVIEWED, RegionTable
+from labeler.ui.region_table import RegionTable
 from labeler.ui.row_view import dress_rows, dress_tree
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.review_case import jump_to_region, tick_region

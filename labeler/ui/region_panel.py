@@ -10,12 +10,17 @@ from PyQt5.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from labeler.core.regions import Region, RegionIndex
 from labeler.core.volume import PHASES
+from labeler.state.proposals import PROVENANCE
 from labeler.state.selection import RegionRef
+from labeler.state.session import Change
 from labeler.ui import formats, style
 from labeler.ui.commands import Commands
 from labeler.ui.empty_state import EmptyState
 from labeler.ui.enhancement_plot import EnhancementPlot
+from labeler.ui.model_choice import wrapped_label
+from labeler.ui.opinion_text import origin_summary, plain_origin_lines
 from labeler.ui.panel_header import PanelHeader
+from labeler.workflows.region_origins import RegionOrigin, origins_of
 from labeler.workflows.workspace import Workspace
 
 #: Differences smaller than this are noise at usual slice thickness.
@@ -48,11 +53,13 @@ class RegionPanel(QWidget):
         self.header = PanelHeader("Region", self)
         self._plot = EnhancementPlot(self)
         self._findings = QLabel(self)
+        self._origin = wrapped_label(self, "regionOrigin", "What the model said of the region")
         self._empty = EmptyState(commands.action("region.next"), self)
         self._stack = QStackedLayout()
         self._lay_out()
         ws.selection.region_selected.connect(self._show)
         ws.session.regions_changed.connect(self._show)
+        ws.session.changed.connect(self._changed)
         ws.session.case_opened.connect(self._show)
         self._show()
 
@@ -76,6 +83,7 @@ class RegionPanel(QWidget):
         inner.setSpacing(style.scaled(4))
         inner.addWidget(self._plot, 1)
         inner.addWidget(self._findings)
+        inner.addWidget(self._origin)
         self._stack.addWidget(page)
         self._stack.addWidget(self._empty)
         layout = QVBoxLayout(self)
@@ -83,6 +91,10 @@ class RegionPanel(QWidget):
         layout.setSpacing(0)
         layout.addWidget(self.header)
         layout.addLayout(self._stack, 1)
+
+    def _changed(self, change: Change) -> None:
+        if any(value.field == PROVENANCE for value in change.values):
+            self._show()
 
     def _show(self) -> None:
         ref = self._ws.selection.region
@@ -118,6 +130,14 @@ class RegionPanel(QWidget):
         self._findings.setText("<br>".join(_rich(finding) for finding in found))
         self._findings.setAccessibleDescription("\n".join(finding.text for finding in found))
         self._findings.setVisible(bool(found))
+        self._show_origin(origins_of(session, ref.mask).get(ref.region_id))
+
+    def _show_origin(self, origin: RegionOrigin | None) -> None:
+        """Say what the model said of the region, in few words; the tip has all of them."""
+        self._origin.setVisible(origin is not None)
+        if origin is not None:
+            self._origin.setText(origin_summary(origin))
+            self._origin.setToolTip("\n".join(plain_origin_lines(origin)))
 
     def _liver(self, index: RegionIndex, region: Region) -> Region | None:
         """The largest liver region of the same mask, unless the region is one itself."""

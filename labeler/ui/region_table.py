@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,21 +10,33 @@ from PyQt5.QtCore import QAbstractItemModel, QMimeData, QModelIndex, QObject, Qt
 
 from labeler.core.regions import Region
 from labeler.core.volume import PHASES
+from labeler.state.proposals import PROVENANCE
 from labeler.state.selection import RegionRef
 from labeler.state.session import Change, Session
-from labeler.ui import formats
-from labeler.ui.badges import phase_title
+from labeler.ui.region_cells import (
+    DIAMETER,
+    HU,
+    LABEL,
+    REVIEWED,
+    VOLUME,
+    cell_text,
+    column_tip,
+    column_title,
+    columns_for,
+    is_text,
+    row_tip,
+    sort_key,
+)
 from labeler.ui.region_drag import REGIONS_MIME, carried
 from labeler.ui.region_filter import RegionFilter
+from labeler.workflows.region_origins import RegionOrigin, origins_of
 from labeler.workflows.review_case import ticked_ids
 
 REGION_ROLE = int(Qt.UserRole)
 REVIEWED_ROLE = REGION_ROLE + 1
 GROUP_ROLE = REGION_ROLE + 2
 COLOUR_ROLE = REGION_ROLE + 3
-
-LABEL, VOLUME, DIAMETER, REVIEWED = "label", "volume_ml", "diameter_mm", "reviewed"
-HU = "hu_"
+ORIGIN_ROLE = REGION_ROLE + 4
 
 #: More rows than this that come or go at once: the list is rebuilt rather than followed.
 MAX_FOLLOWED = 200
@@ -46,12 +58,15 @@ class Group:
         Number of regions, listed or not; ``None`` while they are being counted.
     reviewed
         Ids of ticked regions.
+    origins
+        What models said of regions that were taken from them, by id.
     """
 
     mask: str
     regions: list[Region] = field(default_factory=list)
     total: int | None = None
     reviewed: frozenset[int] = frozenset()
+    origins: dict[int, RegionOrigin] = field(default_factory=dict)
 
 
 class RegionTable(QAbstractItemModel):
@@ -75,9 +90,8 @@ class RegionTable(QAbstractItemModel):
     def rebuild(self) -> None:
         """Make columns and rows anew."""
         self.beginResetModel()
-        self.columns = [LABEL, VOLUME, DIAMETER]
-        self.columns += [HU + phase for phase in self._phases()] + [REVIEWED]
         self.groups = [self._group(name) for name in self.session.masks]
+        self.columns = self._wanted_columns(self.groups)
         self.endResetModel()
 
     def set_filter(self, wanted: RegionFilter) -> None:
@@ -90,7 +104,7 @@ class RegionTable(QAbstractItemModel):
         """Order the regions of each mask by a column; -1: by label, then in order of finding."""
         self._sort = (self.columns[column], order == Qt.DescendingOrder) if column >= 0 else None
         for row, group in enumerate(self.groups):
-            self._reorder(row, self._sorted(group.regions, group.reviewed))
+            self._reorder(row, self._sorted(group.regions, group.reviewed, group.origins))
 
     @property
     def sort_section(self) -> int:
@@ -183,9 +197,9 @@ class RegionTable(QAbstractItemModel):
             return column_tip(column)
         if role == Qt.InitialSortOrderRole:
             # figures are looked at from the largest down, names from A
-            return int(Qt.AscendingOrder if column == LABEL else Qt.DescendingOrder)
+            return int(Qt.AscendingOrder if is_text(column) else Qt.DescendingOrder)
         if role == Qt.TextAlignmentRole:
-            return int(Qt.AlignVCenter | (Qt.AlignLeft if column == LABEL else Qt.AlignRight))
+            return int(Qt.AlignVCenter | (Qt.AlignLeft if is_text(column) else Qt.AlignRight))
         return None
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
@@ -194,17 +208,20 @@ class RegionTable(QAbstractItemModel):
         region = self.region(index)
         if region is None:
             return self._group_data(self.groups[index.row()], role)
-        column = self.columns[index.column()]
+        group = self.groups[index.internalId() - 1]
+        origin = group.origins.get(region.id)
         if role in (Qt.DisplayRole, Qt.AccessibleTextRole):
-            return self._text(region, column)
+            return cell_text(region, self.columns[index.column()], self.session.labels, origin)
         if role == REGION_ROLE:
             return region
         if role == REVIEWED_ROLE:
-            return region.id in self.groups[index.internalId() - 1].reviewed
+            return region.id in group.reviewed
+        if role == ORIGIN_ROLE:
+            return origin
         if role == COLOUR_ROLE:
             return self.session.labels[region.label].colour
         if role == Qt.ToolTipRole:
-            return self._tip(region)
+            return row_tip(region, self.session.labels, origin)
         return None
 
     def _group_data(self, group: Group, role: int) -> Any:
@@ -212,47 +229,25 @@ class RegionTable(QAbstractItemModel):
             return group.mask
         return group if role == GROUP_ROLE else None
 
-    def _text(self, region: Region, column: str) -> str:
-        if column == LABEL:
-            return self.session.labels[region.label].name
-        if column == VOLUME:
-            return formats.measure(region.volume_ml)
-        if column == DIAMETER:
-            return formats.whole(region.diameter_mm)
-        if column.startswith(HU):
-            statistics = region.hu.get(column.removeprefix(HU))
-            text = formats.whole(None if statistics is None else statistics.mean)
-            # the hyphen is half as wide, and four phases of fat or gas have to fit side by side
-            return text.replace(formats.MINUS, "-").replace(",", "")
-        return ""
-
-    def _tip(self, region: Region) -> str:
-        lines = [
-            f"{self.session.labels[region.label].name} in {region.mask}",
-            f"{formats.measure(region.volume_ml)} ml, {region.voxels:,} voxels",
-            f"longest axial diameter {formats.measure(region.diameter_mm)} mm",
-        ]
-        for phase, statistics in region.hu.items():
-            if statistics is None:
-                lines.append(f"{phase}: outside of the phase")
-            else:
-                mean, sd = (formats.whole(value) for value in statistics)
-                lines.append(f"{phase}: {mean} \u00b1 {sd} HU")
-        return "\n".join(lines)
-
     def _phases(self) -> list[str]:
         """Phases of the case, in display order."""
         case = self.session.case
         names = set(self.session.volumes) | set(case.phases if case is not None else ())
         return [p for p in PHASES if p in names] + sorted(names.difference(PHASES))
 
+    def _wanted_columns(self, groups: Iterable[Group]) -> list[str]:
+        origins = [origin for group in groups for origin in group.origins.values()]
+        return columns_for(self._phases(), origins)
+
     def _group(self, mask: str) -> Group:
         index = self.session.regions.get(mask)
         if index is None:
             return Group(mask)
         reviewed = frozenset(ticked_ids(self.session, mask))
+        origins = origins_of(self.session, mask)
         listed = self._listed(index.regions.values(), reviewed)
-        return Group(mask, self._sorted(listed, reviewed), len(index.regions), reviewed)
+        ordered = self._sorted(listed, reviewed, origins)
+        return Group(mask, ordered, len(index.regions), reviewed, origins)
 
     def _listed(self, regions: Any, reviewed: frozenset[int]) -> list[Region]:
         if self._filter.is_open:
@@ -269,45 +264,41 @@ class RegionTable(QAbstractItemModel):
             )
         ]
 
-    def _sorted(self, regions: Sequence[Region], reviewed: frozenset[int]) -> list[Region]:
+    def _sorted(
+        self,
+        regions: Sequence[Region],
+        reviewed: frozenset[int],
+        origins: dict[int, RegionOrigin],
+    ) -> list[Region]:
         # by id first: equal rows stay in one order whatever was shown before
         ordered = sorted(regions, key=lambda region: (region.label, region.id))
         if self._sort is not None:
             column, descending = self._sort
-            ordered.sort(key=self._sort_key(column, reviewed), reverse=descending)
+            key = sort_key(column, self.session.labels, reviewed, origins)
+            ordered.sort(key=key, reverse=descending)
         return ordered
-
-    def _sort_key(self, column: str, reviewed: frozenset[int]) -> Callable[[Region], Any]:
-        labels = self.session.labels
-        if column == VOLUME:
-            return lambda region: region.volume_ml
-        if column == DIAMETER:
-            return lambda region: region.diameter_mm
-        if column == REVIEWED:
-            return lambda region: region.id in reviewed
-        if column == LABEL:
-            return lambda region: labels[region.label].name.casefold()
-        phase = column.removeprefix(HU)
-
-        def mean_hu(region: Region) -> float:
-            statistics = region.hu.get(phase)
-            return float("-inf") if statistics is None else statistics.mean
-
-        return mean_hu
 
     def _phase_loaded(self, phase: str) -> None:
         if HU + phase not in self.columns:
             self.rebuild()
 
     def _changed(self, change: Change) -> None:
-        if any(value.field == "tick" for value in change.values):
+        if any(value.field in ("tick", PROVENANCE) for value in change.values):
             for group in self.groups:
                 self._recounted(group.mask)
 
     def _recounted(self, mask: str) -> None:
         row = next((row for row, group in enumerate(self.groups) if group.mask == mask), None)
-        if row is not None:
-            self._follow(row, self._group(mask))
+        if row is None:
+            return
+        fresh = self._group(mask)
+        if (
+            self._wanted_columns([*self.groups[:row], fresh, *self.groups[row + 1 :]])
+            != self.columns
+        ):
+            self.rebuild()
+        else:
+            self._follow(row, fresh)
 
     def _follow(self, row: int, fresh: Group) -> None:
         """Turn a group into ``fresh`` by as few row changes as the views need."""
@@ -331,7 +322,7 @@ class RegionTable(QAbstractItemModel):
                 self.beginInsertRows(parent, place, place)
                 group.regions.insert(place, region)
                 self.endInsertRows()
-        group.total, group.reviewed = fresh.total, fresh.reviewed
+        group.total, group.reviewed, group.origins = fresh.total, fresh.reviewed, fresh.origins
         self.dataChanged.emit(parent, parent)
         if group.regions:
             last = self.index(len(group.regions) - 1, len(self.columns) - 1, parent)
@@ -353,21 +344,3 @@ class RegionTable(QAbstractItemModel):
         group.regions = regions
         self.changePersistentIndexList(old, new)
         self.layoutChanged.emit()
-
-
-def column_title(column: str) -> str:
-    """Short title of a column."""
-    short = {LABEL: "Label", VOLUME: "ml", DIAMETER: "mm", REVIEWED: ""}
-    return short.get(column, column.removeprefix(HU))
-
-
-def column_tip(column: str) -> str:
-    """What a column shows, in words."""
-    words = {
-        LABEL: "Label",
-        VOLUME: "Volume in ml",
-        DIAMETER: "Longest axial diameter in mm",
-        REVIEWED: "Reviewed",
-    }
-    phase = column.removeprefix(HU)
-    return words.get(column) or f"Mean HU in {phase} ({phase_title(phase).lower()})"

@@ -1,4 +1,4 @@
-"""Detailed information: what needs a look, the reports of the case, comments."""
+"""Detailed information: what needs a look, reports of the case, words of models, comments."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PyQt5.QtCore import QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from labeler.core.report import ReportColumns, ReportRow, column_key
+from labeler.state.proposals import PROVENANCE
 from labeler.state.selection import RegionRef
 from labeler.state.session import Change
 from labeler.storage.reports import read_report_columns
@@ -17,6 +18,7 @@ from labeler.ui.cards import Card, CommentCard, problem_card
 from labeler.ui.columns_popup import ColumnsPopup
 from labeler.ui.commands import Commands
 from labeler.ui.comment_box import CommentBox
+from labeler.ui.model_cards import model_card, model_texts
 from labeler.ui.panel_header import PanelHeader
 from labeler.ui.report_text import card_body, card_title, date_of
 from labeler.workflows.edit_rules import EditRefused
@@ -32,7 +34,7 @@ from labeler.workflows.workspace import Workspace
 
 
 class ReportPanel(QWidget):
-    """Cards of the open case, from top to bottom: problems, reports, comments.
+    """Cards of the open case, from top to bottom: problems, reports, models, comments.
 
     Signals
     -------
@@ -65,6 +67,7 @@ class ReportPanel(QWidget):
         self._cards_layout = QVBoxLayout(self._cards)
         self._scroll = QScrollArea(self)
         self._box = CommentBox(self)
+        self._model_texts: list[tuple[str, str]] = []
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(0)
@@ -115,7 +118,7 @@ class ReportPanel(QWidget):
         session.case_opened.connect(self._case_opened)
         session.problem_found.connect(self._rebuild_soon)
         session.changed.connect(self._changed)
-        session.regions_changed.connect(self._region_selected)
+        session.regions_changed.connect(self._regions_changed)
         self._ws.selection.region_selected.connect(self._region_selected)
         self._ws.settings.changed.connect(self._settings_changed)
         self._worklist.reports_changed.connect(self._rebuild_soon)
@@ -127,8 +130,14 @@ class ReportPanel(QWidget):
         self._rebuild_soon()
 
     def _changed(self, change: Change) -> None:
-        if any(value.field == "comment" for value in change.values):
+        if any(value.field in ("comment", PROVENANCE) for value in change.values):
             self._rebuild_soon()
+
+    def _regions_changed(self, _mask: str) -> None:
+        if model_texts(self._ws.session) != self._model_texts:
+            self._rebuild_soon()
+        else:
+            self._region_selected()
 
     def _settings_changed(self, section: str) -> None:
         if section == "columns":
@@ -156,6 +165,9 @@ class ReportPanel(QWidget):
             self._cards_layout.addWidget(self._report_card(row))
         if not rows:
             self._cards_layout.addWidget(self._empty_label())
+        self._model_texts = model_texts(self._ws.session)
+        for text in self._model_texts:
+            self._cards_layout.addWidget(model_card(text, self._jump, self._cards))
         for key, value in self._ws.session.annotations.entries("comment").items():
             if isinstance(value, dict):
                 self._cards_layout.addWidget(self._comment_card(key, value))
@@ -229,7 +241,10 @@ class ReportPanel(QWidget):
     def _go_to(self, place: dict[str, Any]) -> None:
         ref = region_at_place(self._ws.session, place)
         if ref is not None:
-            jump_to_region(self._ws, ref)
+            self._jump(ref)
+
+    def _jump(self, ref: RegionRef) -> None:
+        jump_to_region(self._ws, ref)
 
     def _add(self, text: str, about_region: bool) -> None:
         self._note(add_comment, text, self._ws.selection.region if about_region else None)

@@ -13,7 +13,7 @@ from labeler.ui import style
 from labeler.ui.commands import Commands
 from labeler.ui.dialog import Dialog
 from labeler.ui.keys_editor import KeysEditor
-from labeler.ui.region_table import DIAMETER, HU, VOLUME, column_tip
+from labeler.ui.region_cells import CONFIDENCE, DIAMETER, HU, PATTERN, VOLUME, column_tip
 from labeler.ui.settings_fields import MASKS, MEMORY, MODELS, VIEWS, Bound, Field, bind
 from labeler.workflows.workspace import Workspace
 
@@ -63,7 +63,7 @@ class SettingsDialog(Dialog):
         layout = QVBoxLayout(page)
         layout.setContentsMargins(*(style.scaled(px) for px in (4, 14, 4, 4)))
         hidden = self._ws.settings.data.columns.hidden_region_columns
-        for name in (VOLUME, DIAMETER, *(HU + phase for phase in PHASES)):
+        for name in (CONFIDENCE, VOLUME, DIAMETER, *(HU + phase for phase in PHASES), PATTERN):
             check = QCheckBox(column_tip(name), page)
             check.setObjectName(f"setting.column.{name}")
             check.setToolTip(f"Show the column: {column_tip(name)}")

@@ -36,6 +36,7 @@ def accepted_note(
         **_region(proposal, number),
         "mask": mask,
         "label": label,
+        "taken_as": label,
         "anchor_ras": _rounded(anchor_ras),
         "accepted": _now(),
         "by": ws.settings.data.person.name or user_name(),
@@ -56,6 +57,19 @@ def rejected_note(ws: Workspace, proposal: Proposal, number: int) -> dict[str, A
         "by": ws.settings.data.person.name or user_name(),
         **_run(proposal),
         **_opinion(proposal, number),
+    }
+
+
+def landmarks_note(ws: Workspace, proposal: Proposal, count: int) -> dict[str, Any]:
+    """The entry about landmarks that were taken: it has no region, but how many there were."""
+    return {
+        "id": f"{proposal.id}-landmarks",
+        "proposal": proposal.id,
+        "landmarks": count,
+        "accepted": _now(),
+        "by": ws.settings.data.person.name or user_name(),
+        **_run(proposal),
+        "warnings": list(proposal.warnings),
     }
 
 

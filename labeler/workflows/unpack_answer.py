@@ -35,13 +35,13 @@ def build_proposal(
     packed
         From :func:`labeler.workflows.model_jobs.run_job`.
     case
-        The case it is about.
+        What it is about.
     volumes
         Phases of the case that are read; regions are measured in them.
     shifts_mm
         Breathing correction by phase.
     check
-        Called now and then; may raise to stop.
+        May raise to stop.
 
     Raises
     ------
@@ -50,17 +50,16 @@ def build_proposal(
     """
     document, labels = unpack(packed.data)
     try:
-        phase, run = str(document["phase"]), document["run"]
+        phase, run, has_mask = document["phase"], document["run"], bool(document["has_mask"])
         _refuse_changed(document["stamps"], case)
-        has_mask = bool(document["has_mask"])
-        if not has_mask and phase in volumes:
+        if phase in volumes and not has_mask:
             labels = np.zeros(volumes[phase].array.shape, np.uint8)
         grid = Grid(labels.shape, np.array(document["affine"], dtype=np.float64))
         if phase not in volumes or not volumes[phase].grid.matches(grid):
             raise ValueError(f"the grid of {phase} is another one now")
-        numbered = Numbered(labels, {})
+        seen, numbered = _as_seen(phase, volumes, shifts_mm), Numbered(labels, {})
         if has_mask:
-            numbered = number_regions(labels, grid, _as_seen(phase, volumes, shifts_mm), check)
+            numbered = number_regions(labels, grid, seen, check)
         opinions, warnings = _opinions(document["findings"], numbered, grid)
         if numbered.n_left_out:
             warnings += (f"{numbered.n_left_out:,} specks of the result are left out.",)

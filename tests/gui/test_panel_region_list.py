@@ -9,8 +9,9 @@ from PyQt5.QtWidgets import QLineEdit, QPushButton
 from labeler.core.edits import Edit
 from labeler.core.mask import Box, Mask, Patch
 from labeler.state.selection import RegionRef
+from labeler.ui.region_cells import REVIEWED
 from labeler.ui.region_list import RegionList
-from labeler.ui.region_table import REGION_ROLE, REVIEWED
+from labeler.ui.region_table import REGION_ROLE
 from labeler.workflows.review_case import tick_region
 from tests.case_world import (
     GRIDS,
