@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import itertools
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -94,6 +94,34 @@ def copy_labels(
         return np.where(wanted, found, target.array[box.slices])
 
     return _rewritten(target, content, constraint, check)
+
+
+def rename_labels(
+    mask: Mask,
+    values: Mapping[int, int],
+    constraint: Constraint = FREE,
+    check: Check = never_stop,
+) -> Iterator[Patch]:
+    """Give labels other values, all at once, so that two may change places.
+
+    Parameters
+    ----------
+    mask
+        Left as it is.
+    values
+        New value by old value.
+    constraint, check
+        As for :func:`copy_labels`.
+    """
+    highest = max([int(mask.array.max()), *values], default=0)
+    table = np.arange(highest + 1, dtype=np.uint16)
+    table[list(values)] = list(values.values())
+
+    def content(box: Box) -> npt.NDArray[np.integer]:
+        wanted: npt.NDArray[np.integer] = table[mask.array[box.slices]]
+        return wanted
+
+    return _rewritten(mask, content, constraint, check)
 
 
 def copy_from_slice(

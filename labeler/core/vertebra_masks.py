@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from labeler.core.geometry import Grid
 from labeler.core.landmarks import Centroids, Point
+from labeler.core.vertebrae import NUMBERS, TOTALSEGMENTATOR_NUMBERS
 
 #: The body is the part deeper than this share of the greatest depth. Found on VerSe 004: agrees
 #: with the published centroids of the bodies to 1-2 mm, which the centre of mass of the whole
@@ -19,7 +20,21 @@ BODY_DEPTH = 0.7
 _REACH_MM = 25.0
 
 
-def body_centres(labels: npt.NDArray[np.integer], grid: Grid) -> dict[int, Point]:
+def numbering(values: Collection[int]) -> Mapping[str, int] | None:
+    """Return which levels the values of a vertebra mask stand for, by the range they lie in.
+
+    Those of VerSe end at 28; those of TotalSegmentator begin at 26 with the sacrum. None when
+    the values fit neither, or there are none.
+    """
+    if values and max(values) <= max(NUMBERS.values()):
+        return NUMBERS
+    there = TOTALSEGMENTATOR_NUMBERS.values()
+    return TOTALSEGMENTATOR_NUMBERS if values and set(values) <= set(there) else None
+
+
+def body_centres(
+    labels: npt.NDArray[np.integer], grid: Grid, values: Collection[int] | None = None
+) -> dict[int, Point]:
     """Return the centre of the vertebral body of each label.
 
     Parameters
@@ -28,6 +43,8 @@ def body_centres(labels: npt.NDArray[np.integer], grid: Grid) -> dict[int, Point
         ``[k, j, i]`` vertebra masks, 0 is background.
     grid
         Their grid.
+    values
+        Labels that are wanted; all by default.
 
     Returns
     -------
@@ -37,7 +54,7 @@ def body_centres(labels: npt.NDArray[np.integer], grid: Grid) -> dict[int, Point
     spacing = grid.spacing_mm[::-1]
     centres = {}
     for value, box in enumerate(ndimage.find_objects(labels), start=1):
-        if box is None:
+        if box is None or (values is not None and value not in values):
             continue
         # a frame of background: a vertebra cut by the edge of the image ends there
         inside = np.pad(labels[box] == value, 1)
@@ -50,7 +67,10 @@ def body_centres(labels: npt.NDArray[np.integer], grid: Grid) -> dict[int, Point
 
 
 def relabelling(
-    centres: Mapping[int, Point], centroids: Centroids, numbers: Mapping[str, int]
+    centres: Mapping[int, Point],
+    centroids: Centroids,
+    numbers: Mapping[str, int],
+    locked: Collection[int] = (),
 ) -> tuple[dict[int, int], list[str]]:
     """Return which label of a mask becomes which, so that it agrees with the centroids.
 
@@ -62,6 +82,8 @@ def relabelling(
         Corrected ones.
     numbers
         Value of each level in the mask.
+    locked
+        Values that nothing is taken from or given to.
 
     Returns
     -------
@@ -76,6 +98,8 @@ def relabelling(
     wanted: dict[int, int] = {}
     problems = []
     for value, centre in centres.items():
+        if value in locked:
+            continue
         distances = {n: float(np.linalg.norm(np.subtract(p, centre))) for n, p in places.items()}
         nearest = min(distances, key=distances.__getitem__, default=None)
         name = names.get(value, str(value))
@@ -85,10 +109,25 @@ def relabelling(
             problems.append(f"Two labels lie at {names[nearest]}: {name} is left as it is")
         else:
             wanted[value] = nearest
-    # a label that stays must not be joined by one that moves onto its value
-    staying = set(centres) - set(wanted)
-    for value, target in list(wanted.items()):
-        if target in staying:
-            problems.append(f"{names[target]} is taken by a label without a centroid")
-            del wanted[value]
+    for value, target in _blocked(centres, wanted, locked):
+        what = "locked" if target in locked else "taken by a label that stays"
+        left = names.get(value, str(value))
+        problems.append(f"{names[target]} is {what}: {left} is left as it is")
     return {value: target for value, target in wanted.items() if value != target}, problems
+
+
+def _blocked(
+    centres: Mapping[int, Point], wanted: dict[int, int], locked: Collection[int]
+) -> list[tuple[int, int]]:
+    """Take out what would join a label that stays, or move onto a locked value; returns that.
+
+    What is taken out stays itself, and may block others.
+    """
+    blocked: list[tuple[int, int]] = []
+    while True:
+        closed = (set(centres) - set(wanted)) | set(locked)
+        found = next(((v, t) for v, t in wanted.items() if t in closed and v != t), None)
+        if found is None:
+            return blocked
+        del wanted[found[0]]
+        blocked.append(found)

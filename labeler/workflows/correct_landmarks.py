@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from labeler.core.edits import Edit, ValueChange
@@ -158,13 +158,26 @@ def count_as_extra(ws: Workspace, key: str, level: str) -> Edit | None:
     return _act(ws, key, lambda c: counted_as_extra(c, key, level), f"Count {{level}} as {level}")
 
 
-def replace_centroids(ws: Workspace, name: str, centroids: dict[str, Centroid]) -> Edit | None:
-    """Put other centroids, of a model or a file, in the place of those there are."""
+def replace_centroids(
+    ws: Workspace,
+    name: str,
+    centroids: Mapping[str, Centroid],
+    also: Iterable[ValueChange] = (),
+) -> Edit | None:
+    """Put other centroids, of a model or a file, in the place of those there are.
+
+    Parameters
+    ----------
+    name
+        Name of the edit.
+    also
+        Notes that change in the same step.
+    """
     refuse_read_only(ws)
     before = centroids_of(ws.session)
     changes: Changes = {key: None for key in before if key not in centroids}
     changes.update(centroids)
-    return _apply(ws, name, changes)
+    return _apply(ws, name, changes, also)
 
 
 def _act(
@@ -177,9 +190,11 @@ def _act(
     return _apply(ws, name.format(level=level), _checked(lambda: change(centroids)))
 
 
-def _apply(ws: Workspace, name: str, changes: Changes) -> Edit | None:
+def _apply(
+    ws: Workspace, name: str, changes: Changes, also: Iterable[ValueChange] = ()
+) -> Edit | None:
     """Carry changes out as one edit; None when there is nothing to change."""
-    steps = []
+    steps = list(also)
     for key, centroid in changes.items():
         value = None if centroid is None else centroid.to_value()
         step = ws.session.annotations.change(FIELD, key, value)

@@ -1,0 +1,136 @@
+"""Between centroids and vertebra masks: each made to agree with the other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from scipy import ndimage
+
+from labeler.core.distance import Check
+from labeler.core.landmarks import Centroid
+from labeler.core.mask import Mask, Patch
+from labeler.core.mask_operations import rename_labels
+from labeler.core.painting import PaintingError
+from labeler.core.vertebra_masks import body_centres, numbering, relabelling
+from labeler.core.vertebrae import NUMBERS, TOTALSEGMENTATOR_NUMBERS
+from labeler.workflows.background_edit import (
+    Draft,
+    Refused,
+    draft_in_background,
+    find_in_background,
+)
+from labeler.workflows.correct_landmarks import centroids_of, replace_centroids
+from labeler.workflows.edit_rules import EditRefused, lock_of, refuse_read_only
+from labeler.workflows.workspace import Workspace
+
+
+def centroids_from_mask(ws: Workspace, said: Refused) -> None:
+    """Make centroids of the labels of the active mask: one edit, worked out in the background.
+
+    Parameters
+    ----------
+    said
+        Gets a sentence when nothing is done.
+
+    Raises
+    ------
+    EditRefused
+        When the case may not be changed, or no mask is active.
+    """
+    mask = _mask(ws)
+
+    def find(copy: Mask, check: Check) -> dict[str, Centroid]:
+        numbers = _numbers(copy)
+        check()
+        names = {number: level for level, number in numbers.items()}
+        centres = body_centres(copy.array, copy.grid, names)
+        levels = sorted(centres, key=lambda value: -centres[value][2])
+        return {
+            str(n): Centroid(names[value], centres[value])
+            for n, value in enumerate(levels, start=1)
+        }
+
+    def found(centroids: dict[str, Centroid], revision: int) -> None:
+        try:
+            replace_centroids(ws, f"Centroids from {mask.name}", centroids)
+        except EditRefused as refusal:
+            said(str(refusal))
+
+    find_in_background(ws, "centroids from mask", mask, find, found, said)
+
+
+def relabel_mask(ws: Workspace, said: Refused) -> None:
+    """Rename the labels of the active mask after the centroids: one edit, in the background.
+
+    Locked labels stay, and so does what has no centroid near.
+
+    Parameters
+    ----------
+    said
+        Gets a sentence for whatever is left as it is.
+
+    Raises
+    ------
+    EditRefused
+        When the case may not be changed, no mask is active, or there are no centroids.
+    """
+    mask, centroids = _mask(ws), centroids_of(ws.session)
+    if not centroids:
+        raise EditRefused("There are no centroids to rename the labels after")
+    constraint = lock_of(ws, mask.name)
+
+    problems: list[str] = []
+
+    def work(copies: Sequence[Mask], check: Check) -> Iterable[Patch | None]:
+        copy = copies[0]
+        numbers = _numbers(copy)
+        check()
+        centres = body_centres(copy.array, copy.grid, set(numbers.values()))
+        check()
+        values, problems[:] = relabelling(centres, centroids, numbers, constraint.locked)
+        if not values:
+            agree = f"The labels of {copy.name} agree with the centroids"
+            raise PaintingError("; ".join(problems) or agree)
+        return list(rename_labels(copy, values, constraint, check))
+
+    def done(draft: Draft) -> None:
+        try:
+            draft.commit(ws)
+        except EditRefused as refusal:
+            said(str(refusal))
+        else:
+            if problems:
+                said("; ".join(problems))
+
+    name = f"Relabel {mask.name} to match centroids"
+    draft_in_background(ws, "relabel vertebrae", name, [mask], work, done, said)
+
+
+def _mask(ws: Workspace) -> Mask:
+    refuse_read_only(ws)
+    entry = ws.session.masks.get(ws.selection.mask or "")
+    if entry is None:
+        raise EditRefused("Choose the mask of the vertebrae first")
+    return entry.mask
+
+
+def _numbers(mask: Mask) -> Mapping[str, int]:
+    """The value of each level in a mask.
+
+    Raises
+    ------
+    PaintingError
+        When its labels are no vertebrae.
+    """
+    boxes = ndimage.find_objects(mask.array)
+    values = {value for value, box in enumerate(boxes, start=1) if box is not None}
+    numbers = numbering(_of_vertebrae(values))
+    if numbers is None or not values & set(numbers.values()):
+        raise PaintingError(f"The labels of {mask.name} are no vertebrae")
+    return numbers
+
+
+def _of_vertebrae(values: Collection[int]) -> set[int]:
+    """Leave organs out: a map of all TotalSegmentator structures has them on both sides."""
+    is_whole = max(values, default=0) > max(NUMBERS.values())
+    return set(values) & set(TOTALSEGMENTATOR_NUMBERS.values()) if is_whole else set(values)
