@@ -126,7 +126,8 @@ def save_centroid_file(
     centroids
         By key.
     backups
-        Previous versions to keep.
+        Previous versions to keep; one at least, as what a file held that is no centroid is not
+        written again.
 
     Returns
     -------
@@ -145,7 +146,7 @@ def save_centroid_file(
     if source is not None and source.digest:
         expected = Fingerprint(source.size, 0, source.digest)
     try:
-        return _write(case, path, source, centroids, expected, backups)
+        return _write(case, path, source, centroids, expected, max(1, backups))
     except ConflictError as error:
         raise CentroidConflict(
             f"{display_name(path)} was changed by somebody else and is left as it is."

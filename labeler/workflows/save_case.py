@@ -5,79 +5,36 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from labeler.core.annotations import Fields
-from labeler.core.edits import NOTES
-from labeler.core.landmarks import Centroid
-from labeler.core.mask import Mask
 from labeler.state.session import MaskEntry
-from labeler.state.tasks import TaskContext
-from labeler.storage.case_centroids import CentroidConflict, save_centroid_file
+from labeler.storage.case_centroids import CentroidConflict
 from labeler.storage.cases import Case, new_mask_path
 from labeler.storage.errors import ConflictError, SaveError
-from labeler.storage.masks import MaskFile, save_mask
-from labeler.storage.phase_override import set_phase_override
-from labeler.storage.places import Place
 from labeler.storage.sidecar import (
-    CentroidSource,
     LoadedSidecar,
     SidecarConflict,
-    save_sidecar,
 )
 from labeler.workflows.correct_landmarks import FIELD as CENTROID
 from labeler.workflows.correct_landmarks import centroids_of
 from labeler.workflows.keep_journal import JournalKeeper
 from labeler.workflows.open_case import CaseOpener
+from labeler.workflows.save_files import (
+    NotesJob,
+    SavedCentroids,
+    SavedMask,
+    SavedNotes,
+    assign_phases,
+    mask_job,
+    save_copy,
+    save_files,
+)
 from labeler.workflows.workspace import Workspace
 
 log = logging.getLogger(__name__)
-
-
-#: Notes in the journal that a document's file is about to become a content: its digest, revision.
-Marker = Callable[[str, str, int], None]
-
-
-@dataclass(frozen=True)
-class _MaskJob:
-    mask: Mask
-    file: MaskFile
-    path: Path
-    place: Place | None
-
-
-@dataclass(frozen=True)
-class _NotesJob:
-    """Notes to be written, and the centroids where these have changed."""
-
-    fields: Fields
-    revision: int
-    centroids: dict[str, Centroid] | None
-
-
-@dataclass(frozen=True)
-class _SavedMask:
-    name: str
-    file: MaskFile
-    revision: int
-
-
-@dataclass(frozen=True)
-class _SavedNotes:
-    job: _NotesJob
-    digest: str | None
-    sidecar: LoadedSidecar
-
-
-@dataclass(frozen=True)
-class _SavedCentroids:
-    """The centroid file as it is now, told before the notes are written: these may fail."""
-
-    source: CentroidSource
 
 
 class CaseSaver(QObject):
@@ -122,6 +79,8 @@ class CaseSaver(QObject):
         self._after: list[Callable[[bool], None]] = []
         self._again = False
         self._is_ok = True
+        #: What is noted with every save of the notes: how long the case took.
+        self.times: Callable[[], Mapping[str, Any]] = dict
 
     @property
     def is_saving(self) -> bool:
@@ -154,7 +113,7 @@ class CaseSaver(QObject):
         elif case is not None:
             self._write(case, _is_new, None)
 
-    def _notes(self) -> _NotesJob | None:
+    def _notes(self) -> NotesJob | None:
         """The notes, when they have changed."""
         annotations, loaded = self._ws.session.annotations, self._opener.sidecar
         if not annotations.is_dirty or loaded is None:
@@ -163,15 +122,18 @@ class CaseSaver(QObject):
         source = loaded.sidecar.centroid_file
         has_no_file = bool(centroids) and not (source is not None and source.digest)
         is_wanted = annotations.is_field_dirty(CENTROID) or has_no_file
-        return _NotesJob(
-            annotations.as_dict(), annotations.revision, centroids if is_wanted else None
+        return NotesJob(
+            annotations.as_dict(),
+            annotations.revision,
+            centroids if is_wanted else None,
+            self.times(),
         )
 
     def _write(
-        self, case: Case, wanted: Callable[[MaskEntry], bool], notes: _NotesJob | None
+        self, case: Case, wanted: Callable[[MaskEntry], bool], notes: NotesJob | None
     ) -> None:
         jobs = [
-            _job(case, entry.mask, entry.file, self._opener.place)
+            mask_job(case, entry.mask, entry.file, self._opener.place)
             for entry in self._ws.session.masks.values()
             if entry.file is not None and wanted(entry)
         ]
@@ -180,7 +142,8 @@ class CaseSaver(QObject):
             return
         self.started.emit()
         self._ws.tasks.submit(
-            "io", ("save",), _save, case, jobs, notes, self._opener.sidecar, self._opener.place,
+            "io", ("save",), save_files, case, jobs, notes, self._opener.sidecar,
+            self._opener.place,
             self._ws.settings.data.editing.backups,
             self._journal.marker(),
             received=partial(self._part_saved, case),
@@ -206,7 +169,7 @@ class CaseSaver(QObject):
             self._after.append(lambda ok: then() if ok else None)
             self.started.emit()
             self._ws.tasks.submit(
-                "io", ("save",), _assign_phases, case, phases, self._opener.sidecar,
+                "io", ("save",), assign_phases, case, phases, self._opener.sidecar,
                 self._opener.place,
                 done=partial(self._phases_assigned, case),
                 failed=partial(self._failed, case),
@@ -223,29 +186,29 @@ class CaseSaver(QObject):
             return
         path = new_mask_path(case, new_name)
 
-        def done(saved: _SavedMask) -> None:
+        def done(saved: SavedMask) -> None:
             if session.case is case:
                 session.add_mask(saved.file.mask, saved.file)
             self.saved.emit(datetime.datetime.now())
 
         self._ws.tasks.submit(
-            "io", ("save", "copy"), _save_copy, entry.mask, entry.file, path, new_name,
+            "io", ("save", "copy"), save_copy, entry.mask, entry.file, path, new_name,
             self._opener.place,
             done=done, failed=self._fail,
         )  # fmt: skip
 
     def _part_saved(
-        self, case: Case, part: _SavedMask | _SavedCentroids | _SavedNotes | tuple[str, Exception]
+        self, case: Case, part: SavedMask | SavedCentroids | SavedNotes | tuple[str, Exception]
     ) -> None:
         session = self._ws.session
         is_open = session.case is case  # masks of two cases have the same names
-        if isinstance(part, _SavedMask):
+        if isinstance(part, SavedMask):
             if is_open and part.name in session.masks:
                 session.set_mask_saved(part.name, part.file, part.revision)
-        elif isinstance(part, _SavedCentroids):
+        elif isinstance(part, SavedCentroids):
             if is_open:
                 self._opener.set_centroid_file(part.source)
-        elif isinstance(part, _SavedNotes):
+        elif isinstance(part, SavedNotes):
             if is_open:
                 session.annotations.mark_saved(part.job.fields, part.job.revision, part.digest)
                 self._opener.sidecar = part.sidecar
@@ -297,97 +260,3 @@ class CaseSaver(QObject):
 
 def _is_new(entry: MaskEntry) -> bool:
     return entry.file is not None and entry.file.fingerprint is None
-
-
-def _job(case: Case, mask: Mask, file: MaskFile, place: Place | None) -> _MaskJob:
-    path = file.path if file.fingerprint is not None else new_mask_path(case, mask.name)
-    return _MaskJob(mask, file, path, place)
-
-
-def _save(
-    context: TaskContext,
-    case: Case,
-    jobs: list[_MaskJob],
-    notes: _NotesJob | None,
-    sidecar: LoadedSidecar | None,
-    place: Place | None,
-    backups: int,
-    mark: Marker,
-) -> None:
-    for job in jobs:
-        try:
-            context.send(_save_one(job, backups, mark))
-        except SaveError as error:
-            context.send((job.mask.name, error))
-    if notes is not None and sidecar is not None:
-        try:
-            context.send(_save_notes(context, case, notes, sidecar, place, backups, mark))
-        except SaveError as error:
-            context.send(("", error))
-
-
-def _save_notes(
-    context: TaskContext,
-    case: Case,
-    job: _NotesJob,
-    loaded: LoadedSidecar,
-    place: Place | None,
-    backups: int,
-    mark: Marker,
-) -> _SavedNotes:
-    """Write the centroids to their file, then the notes, which name what is in that file."""
-    source = loaded.sidecar.centroid_file
-    if place is not None and (loaded.version is None or source is None):
-        place.check()
-    changed = loaded.sidecar.with_annotations(job.fields)
-    if job.centroids is not None:
-        source = save_centroid_file(case, source, job.centroids, backups)
-        changed = changed.model_copy(update={"centroid_file": source})
-        context.send(_SavedCentroids(source))
-    digest = changed.annotations().saved_digest
-    mark(NOTES, digest or "", job.revision)
-    version = save_sidecar(case.mask_root, changed, loaded.version)
-    return _SavedNotes(job, digest, replace(loaded, sidecar=changed, version=version))
-
-
-def _assign_phases(
-    context: TaskContext,
-    case: Case,
-    phases: Mapping[str, str | None],
-    sidecar: LoadedSidecar | None,
-    place: Place | None,
-) -> LoadedSidecar:
-    if place is not None:
-        place.check()
-    return set_phase_override(case, phases, sidecar)
-
-
-def _save_one(job: _MaskJob, backups: int, mark: Marker) -> _SavedMask:
-    if job.place is not None and job.file.fingerprint is None:
-        job.place.check()
-    array, revision = job.mask.snapshot()
-    fingerprint = save_mask(
-        job.path,
-        array,
-        job.file,
-        expected_fingerprint=job.file.fingerprint,
-        before_replace=lambda fingerprint: mark(job.mask.name, fingerprint.digest, revision),
-        keep_backups=backups,
-    )
-    file = replace(job.file, path=job.path, fingerprint=fingerprint)
-    return _SavedMask(job.mask.name, file, revision)
-
-
-def _save_copy(
-    context: TaskContext,
-    mask: Mask,
-    file: MaskFile,
-    path: Path,
-    new_name: str,
-    place: Place | None,
-) -> _SavedMask:
-    array, _ = mask.snapshot()
-    copied = Mask(new_name, array, mask.grid, mask.axis_order)
-    job = _MaskJob(copied, replace(file, mask=copied, fingerprint=None), path, place)
-    saved = _save_one(job, 0, lambda name, digest, revision: None)
-    return replace(saved, file=replace(saved.file, mask=copied))
