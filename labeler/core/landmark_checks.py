@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,9 +14,22 @@ from labeler.core.geometry import Grid
 from labeler.core.landmarks import Centroids, from_above
 from labeler.core.vertebrae import GAPS_MM, RARE, next_level, place
 
-Kind = Literal["order", "duplicate", "missing", "distance", "drift", "outside", "rare", "model"]
+Kind = Literal[
+    "swapped", "order", "duplicate", "missing", "distance", "drift", "outside", "rare", "mask", "model"
+]
 
-_UNUSUAL_SD = 2.5
+ALL_KINDS: tuple[tuple[Kind, str], ...] = (
+    ("order", "order"),
+    ("duplicate", "duplicates"),
+    ("missing", "gaps"),
+    ("distance", "spacing"),
+    ("drift", "drift"),
+    ("outside", "field of view"),
+    ("mask", "mask agreement"),
+)
+"""What is checked, and what it is called where it is fine."""
+
+UNUSUAL_SD = 2.5
 _DRIFT_MM = 12.0
 _SIZES = (0.8, 1.25)
 
@@ -84,7 +98,11 @@ def gaps(centroids: Centroids) -> list[Gap]:
     ]
 
 
-def check(centroids: Centroids, grid: Grid | None = None) -> list[Doubt]:
+def check(
+    centroids: Centroids,
+    grid: Grid | None = None,
+    mask_levels: Mapping[str, str | None] | None = None,
+) -> list[Doubt]:
     """Return all doubts, worst first.
 
     Parameters
@@ -93,12 +111,16 @@ def check(centroids: Centroids, grid: Grid | None = None) -> list[Doubt]:
         By key.
     grid
         Of the image, to find what lies outside of it.
+    mask_levels
+        What a vertebra mask says is where a centroid is, by key: a level, or None for background.
+        None when there is no mask.
     """
     found = [
         *_names(centroids),
         *_distances(centroids),
         *_drift(centroids),
         *(_outside(centroids, grid) if grid is not None else ()),
+        *(_disagreements(centroids, mask_levels) if mask_levels is not None else ()),
         *(
             Doubt("model", (key,), f"{c.level}: {'; '.join(c.flags)}")
             for key, c in centroids.items()
@@ -120,15 +142,38 @@ def _names(centroids: Centroids) -> list[Doubt]:
         elif level in RARE:
             (key,) = (key for key in keys if centroids[key].level == level)
             found.append(Doubt("rare", (key,), f"{level} is rare: count again"))
-    for upper, lower in itertools.pairwise(keys):
-        a, b = centroids[upper].level, centroids[lower].level
+    return [*found, *_sequence(centroids, keys)]
+
+
+def _sequence(centroids: Centroids, keys: list[str]) -> list[Doubt]:
+    """Find names that do not follow each other; two that were swapped are one doubt."""
+    found = []
+    levels = [centroids[key].level for key in keys]
+    explained: set[int] = set()
+    for n in range(len(keys) - 1):
+        if _are_swapped(levels, n):
+            text = f"{levels[n]} and {levels[n + 1]} look swapped"
+            found.append(Doubt("swapped", (keys[n], keys[n + 1]), text, 2.0))
+            explained |= {n - 1, n, n + 1}
+    for n, (a, b) in enumerate(itertools.pairwise(levels)):
+        pair = (keys[n], keys[n + 1])
+        if n in explained:
+            continue
         if place(a) > place(b):
-            found.append(Doubt("order", (upper, lower), f"{a} lies above {b}", 2.0))
+            found.append(Doubt("order", pair, f"{a} lies above {b}", 2.0))
         elif a != b and b not in _followers(a):
             count = len(_between(a, b))
             text = f"{count} {'level' if count == 1 else 'levels'} between {a} and {b} missing"
-            found.append(Doubt("missing", (upper, lower), text, 1.5))
+            found.append(Doubt("missing", pair, text, 1.5))
     return found
+
+
+def _are_swapped(levels: list[str], n: int) -> bool:
+    """Whether the names at n and n + 1 would follow all around them the other way round."""
+    if place(levels[n]) <= place(levels[n + 1]):
+        return False
+    there = [*levels[max(0, n - 1) : n], levels[n + 1], levels[n], *levels[n + 2 : n + 3]]
+    return all(b in _followers(a) for a, b in itertools.pairwise(there))
 
 
 def _followers(level: str) -> set[str | None]:
@@ -150,13 +195,13 @@ def _between(upper: str, lower: str) -> list[str]:
 def _distances(centroids: Centroids) -> list[Doubt]:
     found = []
     for gap in gaps(centroids):
-        if abs(gap.z) > _UNUSUAL_SD:
+        if abs(gap.z) > UNUSUAL_SD:
             a, b = centroids[gap.upper].level, centroids[gap.lower].level
             text = (
                 f"{a} to {b}: {gap.distance_mm:.1f} mm, "
                 f"{gap.usual_mm:.1f} ± {gap.sd_mm:.1f} mm expected"
             )
-            severity = min(2.0, abs(gap.z) / _UNUSUAL_SD)
+            severity = min(2.0, abs(gap.z) / UNUSUAL_SD)
             found.append(Doubt("distance", (gap.upper, gap.lower), text, severity))
     return found
 
@@ -183,3 +228,14 @@ def _outside(centroids: Centroids, grid: Grid) -> list[Doubt]:
         for key, c in centroids.items()
         if not grid.contains(grid.nearest_ijk(c.position_ras))
     ]
+
+
+def _disagreements(centroids: Centroids, mask_levels: Mapping[str, str | None]) -> list[Doubt]:
+    """Find centroids that lie in the mask of another level; beside all masks is no doubt."""
+    found: list[Doubt] = []
+    for key, centroid in centroids.items():
+        there = mask_levels.get(key)
+        if there is not None and there != centroid.level:
+            text = f"{centroid.level} lies in {there} of the mask"
+            found.append(Doubt("mask", (key,), text, 1.5))
+    return found

@@ -191,6 +191,11 @@ def inserted(centroids: Centroids, key: str, position_ras: Point) -> Changes:
     return {**changes, **shifted(centroids, below, 1)}
 
 
+def kept(centroids: Centroids, key: str) -> Changes:
+    """Settle the doubts of the model about one centroid: a person has seen it and agrees."""
+    return {key: replace(centroids[key], confidence=None, flags=())}
+
+
 def counted_as_extra(centroids: Centroids, key: str, level: str) -> Changes:
     """Call a vertebra T13 or L6 and count on below it, so that those below go up by one name.
 

@@ -22,10 +22,10 @@ from labeler.core.views import ViewTransform, moved_by_slices
 from labeler.state.session import Change
 from labeler.state.view_state import Pane
 from labeler.ui.commands import Commands
-from labeler.ui.edit_tools_axes import paint_axes
 from labeler.ui.region_slider import RegionSlider
 from labeler.ui.view_header import ViewHeader
 from labeler.ui.view_image import Picture, ViewImage, covered_rect
+from labeler.ui.view_layers import paint_layers
 from labeler.ui.view_mouse import ViewMouse, is_typing
 from labeler.ui.view_overlay import paint_overlay
 from labeler.ui.view_scene import ViewScene
@@ -146,7 +146,7 @@ class SliceView(QWidget):
         if self._has_image:
             self._draw_image()
             painter.drawImage(QPointF(0.0, 0.0), self._image.image)
-            paint_axes(painter, self)
+            paint_layers(painter, self)
             self._mouse.paint(painter)
         else:
             painter.fillRect(self.rect(), QColor("#000000"))
@@ -247,6 +247,8 @@ class SliceView(QWidget):
         self.scene.proposal.changed.connect(self._masks_changed)
         self.scene.proposal.highlighted.connect(self._repaint)
         self.scene.axes.changed.connect(self.update)
+        self.scene.spine.changed.connect(self.update)
+        self.scene.spine.moved.connect(self.update)
         self.scene.progress_changed.connect(self.update)
         self._header.pane_chosen.connect(self._choose_pane)
         self._header.shift_reset.connect(self._reset_shift)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labeler.ui.edit_tools_axes import AxesTool
 from labeler.ui.edit_tools_brush import BrushTool, FillTool
+from labeler.ui.edit_tools_centroid import CentroidTool
 from labeler.ui.edit_tools_grow import GrowTool
 from labeler.ui.edit_tools_livewire import LivewireTool
 from labeler.ui.edit_tools_outline import OutlineTool
@@ -28,4 +29,6 @@ def make_tools(canvas: Canvas) -> dict[str, Tool]:
         "tool.scribble": ScribbleTool(canvas),
         "tool.axes": AxesTool(canvas),
         "tool.split": SplitTool(canvas),
+        "tool.centroid": CentroidTool(canvas),
+        "tool.centroid_add": CentroidTool(canvas, adds=True),
     }

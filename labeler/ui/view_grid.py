@@ -7,12 +7,14 @@ from PyQt5.QtCore import QPoint, QRect, Qt, pyqtSignal
 from PyQt5.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PyQt5.QtWidgets import QWidget
 
+from labeler.state.perspective import SPINE
 from labeler.state.session import Change
 from labeler.ui.axes_layer import AxesLayer
 from labeler.ui.commands import Commands
 from labeler.ui.difference_layer import DifferenceLayer
 from labeler.ui.preview_layer import PreviewLayer
 from labeler.ui.slice_view import SliceView
+from labeler.ui.spine_layer import SpineLayer
 from labeler.ui.style import BRIGHT, DIM, LINE, scaled
 from labeler.ui.view_scene import ViewScene
 from labeler.workflows.step_history import changed_places
@@ -52,6 +54,7 @@ class ViewGrid(QWidget):
         self.setMouseTracking(True)
         self.setMinimumSize(scaled(320), scaled(240))
         ws.views.options_changed.connect(self._arrange)
+        ws.perspective.changed.connect(lambda _: self._arrange())
         ws.session.case_opened.connect(self._case_opened)
         ws.session.changed.connect(self._bring_into_view)
         self._arrange()
@@ -75,6 +78,11 @@ class ViewGrid(QWidget):
     def axes(self) -> AxesLayer:
         """The axes of the selected region."""
         return self._scene.axes
+
+    @property
+    def spine(self) -> SpineLayer:
+        """The centroids of vertebrae."""
+        return self._scene.spine
 
     def fit(self) -> None:
         """Show the whole slice of the active view, centred."""
@@ -143,7 +151,8 @@ class ViewGrid(QWidget):
         """Whether a point is on the upright and on the level line; both where they cross."""
         reach = scaled(GAP_PX) + scaled(4)
         x, y = self._split[0] * self.width(), self._split[1] * self.height()
-        return abs(pos.x() - x) <= reach, abs(pos.y() - y) <= reach
+        is_column = self._ws.perspective.name == SPINE
+        return abs(pos.x() - x) <= reach and not is_column, abs(pos.y() - y) <= reach
 
     def _arrange(self) -> None:
         """Place the views that are shown, hide the others, tell how large they are."""
@@ -153,15 +162,20 @@ class ViewGrid(QWidget):
         boxes = self._boxes() if alone is None else [self.rect()] * VIEW_COUNT
         for index, (view, box) in enumerate(zip(self.views, boxes, strict=True)):
             view.setGeometry(box)
-            view.setVisible(has_case and alone in (None, index))
+            view.setVisible(has_case and alone in (None, index) and not box.isEmpty())
         shown = boxes[0] if alone is None else self.rect()
         views.view_size_px = (max(1, shown.width()), max(1, shown.height()))
 
     def _boxes(self) -> list[QRect]:
+        """Places of the views; beside the spine two of them, one above the other."""
         gap = scaled(GAP_PX)
-        left = round(self._split[0] * (self.width() - gap))
+        is_column = self._ws.perspective.name == SPINE
+        left = self.width() if is_column else round(self._split[0] * (self.width() - gap))
         top = round(self._split[1] * (self.height() - gap))
         right, bottom = self.width() - gap - left, self.height() - gap - top
+        if is_column:
+            column = [QRect(0, 0, left, top), QRect(0, top + gap, left, bottom)]
+            return [*column, QRect(), QRect()]
         return [
             QRect(0, 0, left, top),
             QRect(left + gap, 0, right, top),

@@ -22,6 +22,7 @@ from labeler.ui.difference_layer import DifferenceLayer
 from labeler.ui.preview_layer import PreviewLayer
 from labeler.ui.proposal_layer import ProposalLayer
 from labeler.ui.region_slider import SliderMark, region_marks
+from labeler.ui.spine_layer import SpineLayer
 from labeler.ui.view_header import PhaseChoice
 from labeler.workflows.review_proposal import PROPOSED
 from labeler.workflows.workspace import Workspace
@@ -79,6 +80,8 @@ class ViewScene(QObject):
         self.proposal.highlighted.connect(self._forget_layers)
         #: Axes of the selected region.
         self.axes = AxesLayer(ws, self)
+        #: Centroids of vertebrae.
+        self.spine = SpineLayer(ws, self)
         ws.session.case_opened.connect(self._reset)
         ws.session.changed.connect(self._changed)
         ws.session.regions_changed.connect(self._regions_changed)

@@ -19,6 +19,7 @@ from labeler.core.landmarks import (
     free_key,
     from_above,
     inserted,
+    kept,
     moved,
     removed,
     renamed,
@@ -26,15 +27,21 @@ from labeler.core.landmarks import (
     shifted,
     swapped,
 )
+from labeler.core.mask import Mask
+from labeler.core.vertebra_masks import numbering
 from labeler.core.vertebrae import RARE, typed_level
 from labeler.state.session import Session
 from labeler.workflows.edit_rules import EditRefused, refuse_read_only
+from labeler.workflows.keep_perspective import spine_phase
 from labeler.workflows.workspace import Workspace
 
 FIELD = "centroid"
 """Field of the annotations that holds them."""
 
 Part = Literal["all", "above", "below"]
+
+VERTEBRA_WORDS = ("vert", "spine")
+"""A mask with one of these in its name may show vertebrae."""
 
 
 def centroids_of(session: Session) -> dict[str, Centroid]:
@@ -49,36 +56,74 @@ def centroids_of(session: Session) -> dict[str, Centroid]:
 
 def doubts_of(session: Session) -> list[Doubt]:
     """Return what looks wrong about the centroids of the open case, worst first."""
-    return check(centroids_of(session), image_grid(session))
+    centroids = centroids_of(session)
+    return check(centroids, image_grid(session), levels_in_mask(session, centroids))
 
 
 def image_grid(session: Session) -> Grid | None:
-    """Return the grid of the first phase that is there."""
-    volume = next(iter(session.volumes.values()), None)
+    """Return the grid of the phase in which the spine is looked at; None while it is not read."""
+    volume = None if session.case is None else session.volumes.get(spine_phase(session.case))
     return None if volume is None else volume.grid
 
 
-def next_doubt(session: Session, key: str | None) -> str | None:
-    """Return the centroid to look at next: the first doubted one below `key`, from the top again
-    after the last; None when there is no doubt."""
+def levels_in_mask(
+    session: Session, centroids: Mapping[str, Centroid]
+) -> dict[str, str | None] | None:
+    """Return the level that a vertebra mask of the case shows where each centroid is.
+
+    A mask is one of vertebrae when its name says so and its values are numbers of levels.
+
+    Returns
+    -------
+    dict or None
+        Level, or None for background, by key; None when there is no such mask or its regions are
+        not counted yet.
+    """
+    for name, index in session.regions.items():
+        entry = session.masks.get(name)
+        if entry is None or not any(word in name.lower() for word in VERTEBRA_WORDS):
+            continue
+        levels = numbering({region.label for region in index.regions.values()})
+        if levels is not None:
+            names = {number: level for level, number in levels.items()}
+            return {
+                key: names.get(_value_at(entry.mask, centroid.position_ras))
+                for key, centroid in centroids.items()
+            }
+    return None
+
+
+def next_doubt(session: Session, key: str | None, step: int = 1) -> str | None:
+    """Return the centroid to look at next: the first doubted one below `key` (above, when `step`
+    is negative), from the other end again after the last; None when there is no doubt."""
     doubted = {doubt.keys[0] for doubt in doubts_of(session)}
-    keys = [k for k in from_above(centroids_of(session)) if k in doubted]
-    if not keys:
-        return None
-    order = from_above(centroids_of(session))
+    order = from_above(centroids_of(session))[:: 1 if step > 0 else -1]
+    keys = [k for k in order if k in doubted]
     after = order.index(key) if key in order else -1
-    return next((k for k in keys if order.index(k) > after), keys[0])
+    return next((k for k in keys if order.index(k) > after), keys[0] if keys else None)
 
 
-def move_centroid(ws: Workspace, key: str, position_ras: Point) -> Edit | None:
+def keep_centroid(ws: Workspace, key: str) -> Edit | None:
+    """Settle what the model doubted about a centroid; None when it doubted nothing."""
+    return _act(ws, key, lambda c: kept(c, key) if c[key].flags else {}, "Keep {level}")
+
+
+def move_centroid(
+    ws: Workspace, key: str, position_ras: Point, name: str = "Move {level}"
+) -> Edit | None:
     """Put a centroid somewhere else.
+
+    Parameters
+    ----------
+    name
+        Of the edit; ``{level}`` is what the centroid is called.
 
     Raises
     ------
     EditRefused
         As all acts here: when the case may not be changed, or there is no such centroid.
     """
-    return _act(ws, key, lambda c: moved(c, key, position_ras), "Move {level}")
+    return _act(ws, key, lambda c: moved(c, key, position_ras), name)
 
 
 def add_centroid(ws: Workspace, position_ras: Point) -> str:
@@ -232,3 +277,9 @@ def _read(value: Any) -> Centroid | None:
         return Centroid.from_value(value)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _value_at(mask: Mask, ras: Point) -> int:
+    """Return the label at a point; 0 outside of the mask."""
+    ijk = mask.grid.nearest_ijk(ras)
+    return int(mask.array[ijk[::-1]]) if mask.grid.contains(ijk) else 0

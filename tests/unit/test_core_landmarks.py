@@ -190,7 +190,7 @@ def kinds(centroids, grid=None):
 
 def test_wrong_names_are_found():
     assert ("duplicate", ("T9", "T9")) in kinds(spine("T8", "T9", "T9", "T10"))
-    assert ("order", ("T10", "T9")) in kinds(spine("T8", "T10", "T9", "T11"))
+    assert ("order", ("T10", "T8")) in kinds(spine("T7", "T10", "T8", "T11"))
     assert ("missing", ("T9", "T12")) in kinds(spine("T8", "T9", "T12", "L1"))
     assert ("rare", ("T13",)) in kinds(spine("T12", "T13", "L1"))
     (doubt,) = [d for d in check(spine("T8", "T12")) if d.kind == "missing"]
@@ -228,3 +228,22 @@ def test_what_the_model_doubted_is_passed_on_and_worse_comes_first():
 
 def test_pairs_of_the_table_are_neighbours():
     assert set(itertools.pairwise(USUAL[:24])) <= set(GAPS_MM)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("T8", "T10", "T9", "T11"), ("T10", "T9", "T11", "T12"), ("T7", "T8", "T10", "T9")],
+)
+def test_two_that_were_swapped_are_one_doubt(names):
+    found = check(spine(*names))
+    assert [doubt.kind for doubt in found] == ["swapped"]
+    assert found[0].text == "T10 and T9 look swapped"
+
+
+def test_a_centroid_in_the_mask_of_another_level_is_doubted():
+    centroids = spine("T8", "T9", "T10")
+    there = {"0": "T8", "1": "T10", "2": None}
+    assert [(d.kind, d.keys, d.text) for d in check(centroids, None, there)] == [
+        ("mask", ("1",), "T9 lies in T10 of the mask")
+    ]
+    assert check(centroids, None, {}) == []

@@ -1,0 +1,130 @@
+"""The middle of the vertebral body around a point: where a centroid belongs.
+
+Without a heatmap of a model the bone itself tells. A body is a drum of bone between two discs,
+with soft tissue before and beside it and the canal behind. A template of that, as large as bodies
+are at this level, is put to every place near the point; where it fits best is the middle.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from labeler.core.geometry import FloatArray, Grid
+from labeler.core.landmarks import Point
+
+#: HU at which bone begins to count, and where it counts fully: a dense rim must not outweigh
+#: all of the spongy inside.
+SOFT_HU, BONE_HU = 80.0, 260.0
+
+#: Sizes of the template as shares of the distance to the neighbours: radius of the drum, half its
+#: height, where the discs end, outer radius of what is soft.
+RADIUS, HALF_HEIGHT, DISC_END, RIM = 0.56, 0.38, 0.60, 0.80
+
+#: Edge of the voxels that the template is compared in, mm.
+SAMPLE_MM = 1.5
+
+#: A place that is this far away, as a share of the reach, must fit by a tenth better.
+_NEAR = 0.7
+_LEAST_FIT = 0.12
+
+
+def body_centre(
+    values_kji: npt.NDArray[Any],
+    grid: Grid,
+    start_ras: npt.ArrayLike,
+    *,
+    gap_mm: float,
+    up_ras: npt.ArrayLike = (0.0, 0.0, 1.0),
+) -> Point | None:
+    """Return the middle of the bone around a point.
+
+    Parameters
+    ----------
+    values_kji
+        ``[k, j, i]`` HU.
+    grid
+        Where the volume stands.
+    start_ras
+        A point in the body or near to it, RAS mm; what is further away than 0.45 times `gap_mm`
+        is not looked at.
+    gap_mm
+        Usual distance to the neighbours here: tells how large the body is.
+    up_ras
+        Direction of the spine.
+
+    Returns
+    -------
+    tuple of float or None
+        RAS mm; None when nothing there looks like a body.
+    """
+    from scipy.signal import fftconvolve
+
+    start = np.asarray(start_ras, dtype=np.float64)
+    axes = _frame(np.asarray(up_ras, dtype=np.float64))
+    template = _template(gap_mm)
+    half = template.shape[0] // 2
+    search = max(2, round(0.45 * gap_mm / SAMPLE_MM))
+    steps = np.arange(-half - search, half + search + 1) * SAMPLE_MM
+    local = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1)
+    bone = _bone(values_kji, grid, start + local @ axes)
+    fit = fftconvolve(bone, template[::-1, ::-1, ::-1], mode="valid")
+    away = np.linalg.norm(local[half:-half, half:-half, half:-half], axis=-1) / SAMPLE_MM / search
+    score = np.where(away <= 1.0, fit - 0.1 * np.maximum(0.0, away - _NEAR), -np.inf)
+    peak = np.unravel_index(int(score.argmax()), score.shape)
+    if fit[peak] < _LEAST_FIT:
+        return None
+    offset = (np.array(peak) - search + _between(fit, peak)) * SAMPLE_MM
+    x, y, z = (float(v) for v in start + offset @ axes)
+    return x, y, z
+
+
+def _frame(up: FloatArray) -> FloatArray:
+    """Unit vectors as rows: to the side, to the front and up along the spine."""
+    up = up / np.linalg.norm(up)
+    side = np.cross((0.0, 1.0, 0.0), up)
+    length = float(np.linalg.norm(side))
+    side = side / length if length > 1e-6 else np.array((1.0, 0.0, 0.0))
+    return np.stack((side, np.cross(up, side), up))
+
+
+def _template(gap_mm: float) -> FloatArray:
+    """Weights ``[side, front, up]``: bone is wanted in the drum, none around it.
+
+    Both parts weigh one, so that a perfect drum fits by one and plain bone by nothing.
+    """
+    half = int(np.ceil(RIM * gap_mm / SAMPLE_MM))
+    steps = np.arange(-half, half + 1) * SAMPLE_MM / gap_mm
+    side, front, up = np.meshgrid(steps, steps, steps, indexing="ij")
+    radius, height = np.hypot(side, front), np.abs(up)
+    drum = (radius <= RADIUS) & (height <= HALF_HEIGHT)
+    discs = (radius <= RADIUS) & (height > HALF_HEIGHT + 0.06) & (height <= DISC_END)
+    rim = (radius > RADIUS + 0.06) & (radius <= RIM) & (height <= HALF_HEIGHT)
+    weights = drum / drum.sum() - 0.5 * discs / discs.sum() - 0.5 * rim / rim.sum()
+    return np.asarray(weights)
+
+
+def _bone(values_kji: npt.NDArray[Any], grid: Grid, points_ras: FloatArray) -> FloatArray:
+    """How much each point is bone, 0 to 1."""
+    from scipy.ndimage import map_coordinates
+
+    ijk = np.moveaxis(grid.to_ijk(points_ras)[..., ::-1], -1, 0)
+    hu = map_coordinates(values_kji, ijk, order=1, cval=-1024.0, output=np.float32)
+    return np.asarray(np.clip((hu - SOFT_HU) / (BONE_HU - SOFT_HU), 0.0, 1.0), np.float64)
+
+
+def _between(fit: FloatArray, peak: tuple[Any, ...]) -> FloatArray:
+    """Where between the voxels the top of the parabola through the peak lies, each axis apart."""
+    offset = np.zeros(3)
+    for axis in range(3):
+        index = int(peak[axis])
+        if 0 < index < fit.shape[axis] - 1:
+            line = np.moveaxis(fit, axis, 0)
+            rest = tuple(np.delete(peak, axis))
+            below, here, above = (float(line[(index + n, *rest)]) for n in (-1, 0, 1))
+            bend = below - 2 * here + above
+            if bend < 0:
+                offset[axis] = np.clip((below - above) / (2 * bend), -0.5, 0.5)
+    return offset

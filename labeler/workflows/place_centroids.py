@@ -1,0 +1,131 @@
+"""Where a centroid belongs: in the middle of the bone, or half way to the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from labeler.core.bone_centre import body_centre
+from labeler.core.curved_planes import SpineCurve
+from labeler.core.geometry import FloatArray, Grid
+from labeler.core.landmarks import Centroids, Point, from_above
+from labeler.core.vertebrae import GAPS_MM
+from labeler.state.placement import placed_volume_grid
+from labeler.state.tasks import TaskContext
+from labeler.workflows.correct_landmarks import add_centroid, centroids_of, move_centroid
+from labeler.workflows.edit_rules import EditRefused, refuse_read_only
+from labeler.workflows.keep_perspective import spine_phase
+from labeler.workflows.workspace import Workspace
+
+#: Task that looks for the bone.
+SNAP = ("spine", "snap")
+
+_GAP_MM = 25.0
+
+
+def usual_gap_mm(level: str) -> float:
+    """Return the mean distance of a level to its neighbours, mm."""
+    known = [mean for pair, (mean, _) in GAPS_MM.items() if level in pair]
+    return float(np.mean(known)) if known else _GAP_MM
+
+
+def direction_at(centroids: Centroids, key: str) -> FloatArray:
+    """Return the direction of the spine at a centroid, towards the head (not of unit length)."""
+    keys = from_above(centroids)
+    here = keys.index(key)
+    above, below = keys[max(0, here - 1)], keys[min(len(keys) - 1, here + 1)]
+    way = np.subtract(centroids[above].position_ras, centroids[below].position_ras)
+    return np.asarray(way if np.linalg.norm(way) > 0 else (0.0, 0.0, 1.0), dtype=np.float64)
+
+
+def insert_level(ws: Workspace, key: str) -> str:
+    """Add a centroid between one and the next below, or a usual distance below the lowest.
+
+    It is named after its place, and those below are counted on where no name is free; one edit.
+
+    Returns
+    -------
+    str
+        Its key.
+
+    Raises
+    ------
+    EditRefused
+        When the case may not be changed or no level is left.
+    """
+    refuse_read_only(ws)
+    centroids = centroids_of(ws.session)
+    if key not in centroids:
+        raise EditRefused("Select a vertebra first")
+    keys = from_above(centroids)
+    here = np.array(centroids[key].position_ras)
+    below = keys[keys.index(key) + 1 :]
+    if below:
+        height = (here[2] + centroids[below[0]].position_ras[2]) / 2
+        side = SpineCurve.through([c.position_ras for c in centroids.values()]).at(height)
+        place = np.array((*side, height))
+    else:
+        way = direction_at(centroids, key)
+        place = here - way / np.linalg.norm(way) * usual_gap_mm(centroids[key].level)
+    return add_centroid(ws, _point(place))
+
+
+def snap_centroid(ws: Workspace, key: str, refused: Callable[[str], None]) -> None:
+    """Move a centroid into the middle of the bone around it, in the background; one edit.
+
+    Parameters
+    ----------
+    refused
+        Gets the sentence when there is nothing like a body.
+
+    Raises
+    ------
+    EditRefused
+        When the case may not be changed or its image is not there yet.
+    """
+    refuse_read_only(ws)
+    session = ws.session
+    centroids = centroids_of(session)
+    if key not in centroids:
+        raise EditRefused("Select a vertebra first")
+    phase = spine_phase(session.case) if session.case is not None else ""
+    grid, volume = placed_volume_grid(session, phase), session.volumes.get(phase)
+    if grid is None or volume is None:
+        raise EditRefused("The image is not read yet")
+    start = centroids[key]
+
+    def done(place: Point | None) -> None:
+        if centroids_of(ws.session).get(key) != start:
+            return  # it was moved or renamed meanwhile
+        if place is None:
+            refused(f"There is nothing like a vertebra around {start.level}: drag it")
+            return
+        move_centroid(ws, key, place, "Snap {level} to bone")
+
+    ws.tasks.submit(
+        "compute", SNAP, _find, volume.array, grid,
+        partial(
+            body_centre, start_ras=start.position_ras, gap_mm=usual_gap_mm(start.level),
+            up_ras=direction_at(centroids, key),
+        ),
+        done=done,
+    )  # fmt: skip
+
+
+def _find(
+    context: TaskContext,
+    values: npt.NDArray[Any],
+    grid: Grid,
+    centre: Callable[[npt.NDArray[Any], Grid], Point | None],
+) -> Point | None:
+    context.check()
+    return centre(values, grid)
+
+
+def _point(ras: FloatArray) -> Point:
+    x, y, z = (float(v) for v in ras)
+    return x, y, z
