@@ -13,7 +13,7 @@ from PyQt5.QtCore import Qt
 
 from labeler.state.tasks import TaskRunner
 from labeler.storage.masks import read_mask
-from labeler.workflows import open_case, save_case
+from labeler.workflows import open_case, save_files
 from labeler.workflows.open_folder import Roots
 from tests.cases_on_disk import write_case
 from tests.scenarios.painter import paint
@@ -54,7 +54,7 @@ def test_another_case_opens_when_the_first_is_saved(user, cohort, halt):
     user.click_case("LV-1")
     paint(user.program.ws, 1)
     painted = user.session.masks["draft"].mask.array.copy()
-    may_write = halt(save_case, "save_mask")
+    may_write = halt(save_files, "save_mask")
     user.key(Qt.Key_S, Qt.ControlModifier)
     user.click_case("LV-2", settle=False)  # a question would fail the test
     assert user.session.case.id == "LV-1"
@@ -70,7 +70,7 @@ def test_what_is_saved_late_is_no_news_of_the_next_case(user, cohort, halt):
     paint(user.program.ws, 1)
     user.program.regions.go(1)
     user.key(Qt.Key_T)
-    may_write = halt(save_case, "save_mask")
+    may_write = halt(save_files, "save_mask")
     user.key(Qt.Key_S, Qt.ControlModifier)
     user.program.saver.save_copy("draft", "copied")
     user.program.opener.open("LV-2")
@@ -99,7 +99,7 @@ def test_folders_are_remembered_when_they_are_opened_wherever_from(user, cohort,
 def test_nothing_is_painted_into_a_case_that_is_being_left(user, cohort, halt):
     user.open(cohort)
     user.click_case("LV-1")
-    may_open = halt(open_case, "_start")
+    may_open = halt(open_case, "start_case")
     user.click_case("LV-2", settle=False)
     assert user.widget("loadingText").text() == "Reading LV-2"
     user.key(Qt.Key_3)
@@ -122,7 +122,7 @@ def test_a_drive_that_does_not_answer_keeps_nobody_from_leaving(
     user.click_case("LV-1")
     paint(user.program.ws, 1)
     painted = user.session.masks["draft"].mask.array.copy()
-    drive_answers = halt(save_case, "save_mask")
+    drive_answers = halt(save_files, "save_mask")
     user.key(Qt.Key_S, Qt.ControlModifier)
     user.program.window.close()
     assert user.program.window.isVisible()
@@ -149,7 +149,7 @@ def test_a_window_that_is_closed_while_it_saves_closes_when_that_is_done(user, c
     user.click_case("LV-1")
     paint(user.program.ws, 1)
     painted = user.session.masks["draft"].mask.array.copy()
-    may_write = halt(save_case, "save_mask")
+    may_write = halt(save_files, "save_mask")
     user.key(Qt.Key_S, Qt.ControlModifier)
     user.program.window.close()
     may_write.set()
@@ -165,7 +165,7 @@ def test_a_case_that_cannot_be_opened_says_so_and_can_be_tried_again(user, cohor
     user.open(cohort)
     user.click_case("LV-1")
     with monkeypatch.context() as patch:
-        patch.setattr(open_case, "_start", refuse)
+        patch.setattr(open_case, "start_case", refuse)
         user.click_case("LV-2", settle=False)
         user.wait(lambda: user.session.case is None)
     assert "LV-2 was not opened: may not be entered" in user.widget("statusMessage").text()
