@@ -7,7 +7,7 @@ its regions then changes a table of some entries and never a voxel.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -171,9 +171,15 @@ def same_names(names: Mapping[int, str], table: LabelTable) -> dict[int, int]:
     dict
         Value in the table by value of the model; a name that is not there is left out.
     """
-    known = {_words(label.name): label.value for label in reversed(list(table))}
-    found = {value: known.get(_words(name)) for value, name in names.items()}
+    find = label_finder(table)
+    found = {value: find(name) for value, name in names.items()}
     return {value: label for value, label in found.items() if label is not None}
+
+
+def label_finder(table: LabelTable) -> Callable[[str], int | None]:
+    """Make what finds the value of a label by a model's name of it (see :func:`same_names`)."""
+    known = {_words(label.name): label.value for label in reversed(list(table))}
+    return lambda name: known.get(_words(name))
 
 
 def _words(name: str) -> frozenset[str]:

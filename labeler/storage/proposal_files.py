@@ -37,6 +37,9 @@ _DTYPES = ("uint8", "uint16")
 _MAX_VOXELS = 2**32
 _MAX_HEADER_BYTES = 64 * 2**20
 
+#: Headers longer than this are not read for a list of cases: their warnings show with the case.
+_MAX_LISTED_BYTES = 2**20
+
 
 @dataclass(frozen=True, eq=False)
 class PackedProposal:
@@ -52,6 +55,22 @@ class PackedProposal:
 
     case_key: str
     data: bytes
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What a list of cases tells of a proposal.
+
+    Attributes
+    ----------
+    title
+        Name and version of the model.
+    warnings
+        Why the whole answer is doubtful, a sentence each.
+    """
+
+    title: str
+    warnings: tuple[str, ...] = ()
 
 
 def case_key(case: Case) -> str:
@@ -124,6 +143,21 @@ def unpack(data: bytes) -> tuple[dict[str, Any], LabelArray]:
     return document, np.frombuffer(body, np.dtype(dtype)).reshape(shape)
 
 
+def waiting_in(data: bytes) -> Waiting | None:
+    """What the beginning of a packed proposal tells; ``None`` when it tells nothing."""
+    start = len(_MAGIC) + _HEAD.size
+    if len(data) < start or not data.startswith(_MAGIC):
+        return None
+    length, _ = _HEAD.unpack_from(data, len(_MAGIC))
+    try:
+        document = json.loads(data[start : start + length])
+        run, warnings = document["run"], document["warnings"]
+        title = f"{run['title']} {run['version']}".strip()
+        return Waiting(title, tuple(map(str, warnings)))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
 class ProposalFolder:
     """Keeps the newest proposal of each case, bounded in bytes; the oldest are dropped first.
 
@@ -163,6 +197,16 @@ class ProposalFolder:
     def holds(self, case_key: str) -> bool:
         """Whether there is a file for a case."""
         return self._path(case_key).is_file()
+
+    def waiting(self) -> dict[str, Waiting]:
+        """What is kept, by the key of its case; of each file only the beginning is read."""
+        found = {}
+        for _, _, path in self._files():
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                waiting = waiting_in(file.read(_MAX_LISTED_BYTES))
+                if waiting is not None:
+                    found[path.name.removesuffix(_SUFFIX)] = waiting
+        return found
 
     def drop(self, case_key: str) -> None:
         """Forget what is kept for a case."""

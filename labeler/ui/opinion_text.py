@@ -21,6 +21,9 @@ MEASURED_HERE = ("(ml)", "HU ")
 
 RELABELLED = "has another label now"
 
+#: Measures that the pattern of enhancement says in words.
+PARTS_OF_PATTERN = frozenset({"pattern", "wash-in", "wash-out"})
+
 #: Patterns of enhancement in few letters, for a column.
 SHORT_PATTERNS = {
     "wash-in and wash-out": "in + out",
@@ -94,10 +97,15 @@ def doubt(text: str) -> str:
 
 def measures_line(measures: Mapping[str, Any]) -> str:
     """What the model adds to the figures of the window, in one line."""
-    told = [
+    pattern = measures.get("pattern")
+    left_out = PARTS_OF_PATTERN if pattern else frozenset()
+    told = [str(pattern)] if pattern else []
+    told += [
         f"{name} {_value(value)}"
         for name, value in measures.items()
-        if value is not None and not any(part in name for part in MEASURED_HERE)
+        if value is not None
+        and name not in left_out
+        and not any(part in name for part in MEASURED_HERE)
     ]
     return " \u00b7 ".join(told)
 

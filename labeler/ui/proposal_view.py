@@ -19,6 +19,7 @@ from labeler.ui.model_choice import DEMONSTRATION, wrapped_label
 from labeler.ui.model_progress import duration
 from labeler.ui.opinion_text import all_measures, doubt, measures_line, opinion_lines, percent
 from labeler.ui.proposal_list import ProposalList
+from labeler.workflows.region_origins import types_named_by
 from labeler.workflows.review_proposal import go_to_proposed
 from labeler.workflows.workspace import Workspace
 
@@ -155,7 +156,7 @@ class ProposalView(QWidget):
             opinion = proposal.opinions.get(number)
             lines = [_figures(name, region, opinion)]
             if opinion is not None:
-                lines += opinion_lines(opinion)
+                lines += opinion_lines(types_named_by(self._ws.session.labels)(opinion))
             self._detail.setText("<br>".join(lines))
             self._detail.setToolTip("" if opinion is None else all_measures(opinion.measures))
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
-from PyQt5.QtCore import QObject
+from PyQt5.QtCore import QObject, pyqtSignal
 
 from labeler.core.proposals import same_names
 from labeler.core.volume import Volume
@@ -16,7 +16,13 @@ from labeler.state.placement import Shift, shifts_mm
 from labeler.state.proposals import Proposal, is_settled
 from labeler.state.tasks import TaskContext
 from labeler.storage.cases import Case
-from labeler.storage.proposal_files import PackedProposal, ProposalFolder, case_key
+from labeler.storage.proposal_files import (
+    PackedProposal,
+    ProposalFolder,
+    Waiting,
+    case_key,
+    waiting_in,
+)
 from labeler.workflows.unpack_answer import build_proposal
 from labeler.workflows.workspace import Workspace
 
@@ -37,7 +43,14 @@ class ProposalShelf(QObject):
         ``settings.memory.proposals_mb`` bounds what is held in memory.
     folder
         Where answers survive the end of the program.
+
+    Signals
+    -------
+    waiting_changed
+        Other cases have an answer that waits.
     """
+
+    waiting_changed = pyqtSignal()
 
     def __init__(
         self, ws: Workspace, folder: ProposalFolder, parent: QObject | None = None
@@ -50,6 +63,7 @@ class ProposalShelf(QObject):
         self._to_forget: set[str] = set()
         #: Cases with an answer that nobody has seen: shown also when there is nothing in it.
         self._unseen: set[str] = set()
+        self._waiting: dict[str, Waiting] = {}
         self._numbers = itertools.count()
         self.folder = folder
         ws.session.case_leaving.connect(self._case_leaving)
@@ -66,6 +80,14 @@ class ProposalShelf(QObject):
         key = case_key(case)
         return key in self._held or key in self._settled or self.folder.holds(key)
 
+    def waiting(self, case: Case) -> Waiting | None:
+        """What waits for a case, as far as is known (see :meth:`look`)."""
+        return self._waiting.get(case_key(case)) if self._waiting else None
+
+    def look(self) -> None:
+        """Find out, in the background, which cases have an answer from an earlier start."""
+        self._ws.tasks.submit("io", ("proposal", "look"), _look, self.folder, done=self._looked)
+
     def keep(self, packed: PackedProposal) -> None:
         """Take an answer that is on disk; the one before, for the same case, is forgotten."""
         key = packed.case_key
@@ -74,6 +96,7 @@ class ProposalShelf(QObject):
         self._unseen.add(key)
         self._held[key] = packed
         self._held.move_to_end(key)
+        self._set_waiting(key, waiting_in(packed.data))
         limit = self._ws.settings.data.memory.proposals_mb * 2**20
         while len(self._held) > 1 and self.nbytes > limit:
             self._held.popitem(last=False)
@@ -99,6 +122,7 @@ class ProposalShelf(QObject):
         session, key = self._ws.session, case_key(case)
         if proposal is None:
             self._held.pop(key, None)
+            self._set_waiting(key, None)
             return
         if key in self._unseen or not is_settled(proposal, session.annotations):
             self._unseen.discard(key)
@@ -132,8 +156,21 @@ class ProposalShelf(QObject):
             self._settled.discard(key)
             self._to_forget.discard(key)
 
+    def _looked(self, found: dict[str, Waiting]) -> None:
+        self._waiting = {**found, **self._waiting}
+        self.waiting_changed.emit()
+
+    def _set_waiting(self, key: str, waiting: Waiting | None) -> None:
+        if waiting != self._waiting.get(key):
+            if waiting is None:
+                del self._waiting[key]
+            else:
+                self._waiting[key] = waiting
+            self.waiting_changed.emit()
+
     def _forget(self, key: str) -> None:
         self._held.pop(key, None)
+        self._set_waiting(key, None)
         self._in_background(partial(self.folder.drop, key))
 
     def _in_background(self, act: Callable[[], None]) -> None:
@@ -171,6 +208,10 @@ def _build(
         log.info("a proposal is dropped: %s", error)
         folder.drop(packed.case_key)
         return None
+
+
+def _look(context: TaskContext, folder: ProposalFolder) -> dict[str, Waiting]:
+    return folder.waiting()
 
 
 def _call(context: TaskContext, act: Callable[[], None]) -> None:

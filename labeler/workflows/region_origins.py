@@ -5,10 +5,12 @@ Read from the notes of the case, so that it outlives the proposal, undo and a re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from labeler.core.labels import LabelTable
+from labeler.core.proposals import label_finder
 from labeler.state.proposals import PROVENANCE, Opinion
 from labeler.state.session import Session
 from labeler.workflows.region_notes import noted_regions
@@ -56,10 +58,31 @@ def origins_of(session: Session, mask: str) -> dict[int, RegionOrigin]:
     index = session.regions.get(mask)
     if index is None:
         return {}
-    found = {}
+    found, named = {}, types_named_by(session.labels)
     for key, region_id in noted_regions(session.annotations, PROVENANCE, mask, index):
-        found[region_id] = read_origin(key, session.annotations.get(PROVENANCE, key))
+        origin = read_origin(key, session.annotations.get(PROVENANCE, key))
+        if origin.opinion is not None:
+            origin = replace(origin, opinion=named(origin.opinion))
+        found[region_id] = origin
     return found
+
+
+def types_named_by(labels: LabelTable) -> Callable[[Opinion], Opinion]:
+    """Make what writes the types in an opinion as the labels of this program are written."""
+    find = label_finder(labels)
+
+    def name(said: str) -> str:
+        label = find(said)
+        return said if label is None else labels[label].name
+
+    def named(opinion: Opinion) -> Opinion:
+        stages = {
+            stage: {name(said): share for said, share in shares.items()}
+            for stage, shares in opinion.opinions.items()
+        }
+        return replace(opinion, opinions=stages)
+
+    return named
 
 
 def read_origin(key: str, note: Mapping[str, Any]) -> RegionOrigin:

@@ -42,7 +42,7 @@ NOTE = {
     "by": "anna",
     "confidence": 0.82,
     "opinions": {
-        "stage 1": {"HCC": 0.9, "cyst": 0.06, "FNH": 0.001},
+        "stage 1": {"hcc": 0.9, "cyst": 0.06, "FNH": 0.001},
         "stage 2": {"HCC": 0.74, "metastasis": 0.2},
     },
     "measures": {"HU ART": 88.0, "wash-in": True, "pattern": "wash-in and wash-out"},
@@ -125,6 +125,12 @@ def test_list_tip_region_and_details_tell_what_the_model_said(desk, ws):
     (card,) = desk.cards()
     for words in ("reaches the edge", "HCC 82 %", "stage 2 HCC 74", "wash-in and wash-out"):
         assert words in card.body.text()
+
+
+def test_types_are_written_as_labels_are(desk, ws):
+    desk.note(opinions={"first": {"hcc": 0.6, "not a lesion": 0.4}})
+    opinion = origins_of(ws.session, "draft")[desk.lesion.region_id].opinion
+    assert opinion.opinions == {"first": {"HCC": 0.6, "not a lesion": 0.4}}
 
 
 def test_a_click_in_the_details_goes_to_the_region(desk, ws):

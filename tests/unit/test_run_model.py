@@ -7,7 +7,7 @@ from inference.contract import Finding, Landmark, Result
 from inference.worker import WorkerError
 from labeler.state.proposals import PROVENANCE, ProposedPoint
 from labeler.state.session import note_edit
-from labeler.storage.proposal_files import PackedProposal, ProposalFolder, case_key
+from labeler.storage.proposal_files import PackedProposal, ProposalFolder, Waiting, case_key
 from labeler.storage.sidecar import load_sidecar, save_sidecar
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.open_case import CaseOpener
@@ -368,6 +368,30 @@ def test_what_was_decided_on_does_not_come_back(world):
     world.open("A")
     assert world.proposal is None
     assert not world.shelf.folder.holds(case_key(world.ws.session.case))
+
+
+def test_it_is_known_which_cases_have_an_answer_that_waits_and_its_doubts(world):
+    world.worker.answer = boxes_answer(BOXES, warnings=("Cut off.",))
+    world.open("A")
+    changes = []
+    world.shelf.waiting_changed.connect(lambda: changes.append(True))
+    world.runner.run_all(CARD.id, PARAMS, ["B"])
+    world.settle()
+    case = world.worklist.case
+    expected = Waiting("Liver demo 1.0", ("Cut off.",))
+    assert (world.shelf.waiting(case("A")), world.shelf.waiting(case("B"))) == (None, expected)
+    assert changes
+    world.start()
+    assert world.shelf.waiting(case("B")) is None
+    world.shelf.look()
+    world.settle()
+    assert world.shelf.waiting(case("B")) == expected
+    world.open("B")
+    reject_regions(world.ws, world.proposal.regions)
+    world.save()
+    world.open("A")
+    world.settle()
+    assert world.shelf.waiting(case("B")) is None
 
 
 def test_rejections_survive_a_restart(world):
