@@ -19,6 +19,7 @@ To the parent::
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import mmap
@@ -227,6 +228,7 @@ def result_message(result: Result) -> tuple[dict[str, Any], int | None]:
         "report": result.report,
         "findings": [vars(finding) for finding in result.findings],
         "warnings": result.warnings,
+        "picture": base64.b64encode(result.picture).decode(),
     }
     return message, None if mask is None else memory_file([mask.array])[0]
 
@@ -256,6 +258,7 @@ def read_result(message: Mapping[str, Any], descriptor: int | None, request: Req
         report=str(message["report"]),
         findings=tuple(_finding(entry) for entry in message["findings"]),
         warnings=tuple(str(text) for text in message["warnings"]),
+        picture=base64.b64decode(message["picture"], validate=True),
     )
 
 

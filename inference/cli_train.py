@@ -105,7 +105,7 @@ def vertebra(out: Path, resume: bool, settings: Path | None, anatomies: Path | N
 
 
 @train.command()
-@click.argument("family", type=click.Choice(["liver"]))
+@click.argument("family", type=click.Choice(["liver", "vertebra"]))
 @click.option(
     "--from",
     "training",
@@ -124,14 +124,21 @@ def vertebra(out: Path, resume: bool, settings: Path | None, anatomies: Path | N
 @click.option(
     "--settings",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Settings of the training; config/train_liver.toml by default.",
+    help="Settings of the training; config/train_FAMILY.toml by default.",
 )
 def export(family: str, training: Path, target: Path, version: str, settings: Path | None) -> None:
     """Make a model of the best weights of a training, which may still run."""
     from inference.locations import config_folder
-    from inference.training.export import export_liver
-    from inference.training.settings import read_settings
 
-    chosen = read_settings(settings or config_folder() / "train_liver.toml")
-    export_liver(training, target, chosen, version)
+    path = settings or config_folder() / f"train_{family}.toml"
+    if family == "vertebra":
+        from inference.training.export_vertebra import export_vertebra
+        from inference.training.vertebra import read_vertebra_settings
+
+        export_vertebra(training, target, read_vertebra_settings(path), version)
+    else:
+        from inference.training.export import export_liver
+        from inference.training.settings import read_settings
+
+        export_liver(training, target, read_settings(path), version)
     click.echo(f"Wrote the {family} model to {target}.")

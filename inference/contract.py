@@ -240,6 +240,8 @@ class Result:
         About regions of the mask, in no order.
     warnings : tuple of str
         Why the whole result is doubtful, a sentence each; empty when it is not.
+    picture : bytes
+        A PNG that shows how the result came about, empty when there is none.
 
     Raises
     ------
@@ -253,6 +255,7 @@ class Result:
     report: str = ""
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
+    picture: bytes = b""
 
     def __post_init__(self) -> None:
         if self.mask is None and self.landmarks is None and self.measures is None:

@@ -22,7 +22,7 @@ from inference.locations import user_models_folder
 GROUP = "inference.models"
 
 #: The entry points of this package itself, for a checkout that is not installed.
-BUILT_IN = {"liver": "inference.liver:FACTORY"}
+BUILT_IN = {"liver": "inference.liver:FACTORY", "vertebra": "inference.vertebra:FACTORY"}
 
 #: Who reads the weights of a folder: a function ``(Manifest, device) -> Model`` by kind.
 READERS = {

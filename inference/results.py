@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from inference.contract import Image, LabelMap, Result
+from inference.vertebra.centroid_files import slicer_document
 from inference.volumes import Source
 from inference.worker import RunResult
 
@@ -71,8 +72,9 @@ def write_results(
 ) -> dict[str, Any]:
     """Write what a model found into a folder and return the document of ``run --json``.
 
-    Files are named after the model: ``ID.nii.gz``, ``ID_ctd.json`` and ``ID.json`` with the
-    document and the findings.
+    Files are named after the model: ``ID.nii.gz``, ``ID_ctd.json`` and ``ID.mrk.json`` with the
+    landmarks for VerSe's and 3D Slicer's readers, and ``ID.json`` with the document and the
+    findings.
 
     Parameters
     ----------
@@ -95,6 +97,7 @@ def write_results(
     if result.landmarks is not None:
         landmarks = folder / f"{model_id}_ctd.json"
         _write_json(landmarks, landmarks_document(result, source.image))
+        _write_json(folder / f"{model_id}.mrk.json", slicer_document(result.landmarks))
     document = {
         "model": model_id,
         "weights": ran.weights,

@@ -25,7 +25,7 @@ INTENDED_USE = (
 _HEADER = "Written by `ct-infer train export`; docs/models/liver.md tells what the model can do."
 
 
-def _best_row(curve: Path) -> dict[str, float]:
+def best_row(curve: Path) -> dict[str, float]:
     """Return the row of a curve whose weights are the best."""
     with curve.open(newline="", encoding="utf-8") as file:
         rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
@@ -58,9 +58,9 @@ def export_liver(training: Path, target: Path, settings: LiverSettings, version:
     for stage in stages:
         if not (training / stage / BEST_NAME).is_file():
             raise ValueError(f"{training} has no weights of the {stage} network yet")
-        rows[stage] = _best_row(training / stage / CURVE_NAME)
+        rows[stage] = best_row(training / stage / CURVE_NAME)
     if (training / LESION_FOLDER / BEST_NAME).is_file():
-        rows[LESION_FOLDER] = _best_row(training / LESION_FOLDER / CURVE_NAME)
+        rows[LESION_FOLDER] = best_row(training / LESION_FOLDER / CURVE_NAME)
     target.mkdir(parents=True, exist_ok=True)
     names = {"coarse": COARSE_NAME, "fine": FINE_NAME, LESION_FOLDER: LESIONS_NAME}
     for stage in rows:
@@ -74,7 +74,7 @@ def export_liver(training: Path, target: Path, settings: LiverSettings, version:
     (target / MANIFEST_NAME).write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
-def _parameter(parameter: Parameter) -> dict[str, Any]:
+def parameter_table(parameter: Parameter) -> dict[str, Any]:
     """Return a parameter as the card has it."""
     return {
         "name": parameter.name,
@@ -100,7 +100,7 @@ def _tables(
             "phases": ["PV", "DL", "ART", "NC"],
             "demonstration": True,
         },
-        "parameters": [_parameter(parameter) for parameter in PARAMETERS],
+        "parameters": [parameter_table(parameter) for parameter in PARAMETERS],
         "weights": {path.name: sha256_of(path) for path in sorted(target.glob("*.safetensors"))},
         "networks": {
             "coarse": list(settings.coarse.features),

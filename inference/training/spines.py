@@ -25,7 +25,7 @@ from inference.vertebra.networks import CENTRE_SPACING_MM, LEVEL_SPACING_MM, net
 from inference.vertebra.spine_line import SpineLine, line_through
 from inference.vertebra.straighten import straight_points
 
-LEVEL_SCENE_MM, CENTRE_SCENE_MM = 4.0, 2.0
+LEVEL_SCENE_MM, CENTRE_SCENE_MM = 5.0, 2.0
 """Voxel sizes of the images that samples for the two networks are taken from."""
 _NARROW_MM = (50.0, 50.0, 70.0)
 """What the centre network sees of a phantom: beside, before and behind the spine."""
@@ -37,6 +37,10 @@ _LEVEL_SD = 0.45
 """Of the soft target, in levels."""
 CENTRE_SD_MM = 4.0
 _PADDING_HU = -1000.0
+_LEAST_HEIGHT_MM = 60.0
+"""Of a field of view: two to three vertebrae."""
+_NARROW_FIELD_MM = (80.0, 170.0)
+"""Width of the fields of view that show hardly more than the spine."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,13 +167,14 @@ def _extended(centres: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[
 def level_sample(
     image: SpineImage, window_kji: tuple[int, int, int], rng: np.random.Generator
 ) -> LevelSample:
-    """Return a part of an image at 5 mm: moved, turned, bent, noisy, its field of view cut."""
+    """Return a part of an image at 6 mm: moved, turned, bent, noisy, its field of view cut."""
     middle = image.centres_ras[int(rng.integers(len(image.centres_ras)))]
     middle = middle + rng.normal(0.0, (25.0, 25.0, 15.0))
     matrix = random_matrix(rng)
     points = _window_points(window_kji, LEVEL_SPACING_MM, middle, matrix, rng)
     hu = _at(image.hu[None], image.grid, points)
     column, along = column_truth(points.numpy(), image.names, image.centres_ras)
+    column &= (hu > _PADDING_HU + 1.0).numpy()  # the image may end before it does
     seen = _field_of_view(window_kji, column, rng)
     hu = _noisy(hu, rng, 12.0)
     hu = torch.where(seen, hu, _PADDING_HU)
@@ -218,14 +223,13 @@ def _field_of_view(
     seen = torch.zeros(window_kji, dtype=torch.bool)
     low, high = 0, nk
     if rng.random() < 0.7:
-        height = int(rng.uniform(12.0, nk))
+        height = int(rng.uniform(_LEAST_HEIGHT_MM / LEVEL_SPACING_MM, nk))
         low = int(rng.integers(0, nk - height + 1))
         high = low + height
     near = np.argwhere(column[low:high])
     left, right, front, back = 0, ni, 0, nj
     if rng.random() < 0.35 and len(near):
-        # a small field around the spine: 80 to 170 mm
-        half = int(rng.uniform(8.0, 17.0))
+        half = int(0.5 * rng.uniform(*_NARROW_FIELD_MM) / LEVEL_SPACING_MM)
         j, i = near[:, 1:].mean(axis=0).astype(int) + rng.integers(-3, 4, 2)
         left, right, front, back = i - half, i + half, j - half, j + half
     seen[low:high, max(front, 0) : max(back, 0), max(left, 0) : max(right, 0)] = True

@@ -45,8 +45,10 @@ def draw(reading: SpineReading) -> NDArray[np.uint8]:
 
 def _view(reading: SpineReading, axis: int) -> NDArray[np.uint8]:
     """Return a mean over the middle of the column, enlarged."""
-    middle = reading.straight_hu.shape[axis] // 2
-    plane = reading.straight_hu.take(range(middle - 2, middle + 3), axis=axis).mean(axis=axis)
+    middle = reading.evidence.straight_hu.shape[axis] // 2
+    plane = reading.evidence.straight_hu.take(range(middle - 2, middle + 3), axis=axis).mean(
+        axis=axis
+    )
     grey = np.clip((plane - _LOW_HU) / (_HIGH_HU - _LOW_HU), 0.0, 1.0) * 255.0
     size = (plane.shape[1] * _SCALE, plane.shape[0] * _SCALE)
     large = cv2.resize(grey.astype(np.uint8), size, interpolation=cv2.INTER_CUBIC)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from types import MappingProxyType
+from typing import cast, get_args
 
 import numpy as np
+import torch
 
 from inference.cards import Manifest
 from inference.compiled import ready
-from inference.contract import Card, Context, Image, Landmark, Measure, Request, Result
+from inference.contract import Card, Context, Image, Landmark, Measure, Parameter, Request, Result
 from inference.vertebra.levels import LEVELS, VERSE_NUMBER
 from inference.vertebra.networks import (
     CENTRE_FEATURES,
     LEVEL_FEATURES,
+    N_CHANNELS,
     centre_network,
     level_network,
 )
@@ -27,6 +30,29 @@ from inference.vertebra.pipeline import (
     level_names,
 )
 from inference.weights import load_weights
+
+METHODS = get_args(Method)
+PARAMETERS = (
+    Parameter(
+        "method",
+        METHODS[0],
+        "How centres are found: signals along the straightened spine, or maxima in space.",
+        METHODS,
+    ),
+    Parameter(
+        "report", "", "Folder that gets a picture of how the levels were found; none if empty."
+    ),
+)
+
+_Make = Callable[[Sequence[int]], torch.nn.Module]
+STAGES: MappingProxyType[str, tuple[_Make, tuple[int, ...], tuple[int, int, int]]]
+STAGES = MappingProxyType(
+    {
+        "levels": (level_network, LEVEL_FEATURES, LEVEL_WINDOW_KJI),
+        "centres": (centre_network, CENTRE_FEATURES, CENTRE_WINDOW_KJI),
+    }
+)
+"""By the name of its file of weights: what makes a network, its features and its window."""
 
 _NOTE = "Demonstration model, trained on synthetic data, not for clinical use."
 
@@ -64,18 +90,26 @@ class VertebraModel:
         if not phases:
             raise ValueError(self._card.refusal(request.images) or "there is no image to look at")
         method = str(request.params.get("method", "rectified"))
-        if method not in ("rectified", "candidates"):
-            raise ValueError(f"the method is rectified or candidates, not {method}")
+        if method not in METHODS:
+            raise ValueError(f"the method is {' or '.join(METHODS)}, not {method}")
         image = request.images[phases[0]]
         reading = self._pipeline.read(image, context, cast(Method, method))
+        picture = picture_of(reading)
         folder = str(request.params.get("report", ""))
         if folder:
-            save_picture(reading, Path(folder))
-        return result_of(reading, image, phases[0])
+            save_picture(picture, Path(folder))
+        return result_of(reading, image, phases[0], picture)
 
 
 def load(manifest: Manifest, device: str) -> VertebraModel:
     """Return the model whose weights a manifest names.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Names the files of weights; the table ``networks`` has their features.
+    device : str
+        ``cpu`` or ``cuda:N``.
 
     Raises
     ------
@@ -83,27 +117,37 @@ def load(manifest: Manifest, device: str) -> VertebraModel:
         Weights that are missing, changed or do not fit the networks.
     """
     networks = {}
-    for name, make, features, window in (
-        ("levels", level_network, LEVEL_FEATURES, LEVEL_WINDOW_KJI),
-        ("centres", centre_network, CENTRE_FEATURES, CENTRE_WINDOW_KJI),
-    ):
+    known = manifest.tables.get("networks", {})
+    for name, (make, usual, window) in STAGES.items():
         file = f"{name}.safetensors"
         if file not in manifest.files:
             raise ValueError(f"{manifest.path} names no {file} under [weights]")
         digest = manifest.files[file]
-        network = make(features)
+        weights = load_weights(manifest.folder / file, digest)
         try:
-            network.load_state_dict(load_weights(manifest.folder / file, digest))
-        except RuntimeError as error:
+            network = make(known.get(name, usual))
+            network.load_state_dict(weights)
+        except (RuntimeError, TypeError, ValueError) as error:
             raise ValueError(f"{file} does not fit the network: {error}") from error
-        shape = (1, 2, *window)
+        shape = (1, N_CHANNELS, *window)
         networks[name] = ready(network.eval(), shape, device=device, key=digest)
     pipeline = Pipeline(networks["levels"], networks["centres"], device)
     return VertebraModel(manifest.card, pipeline)
 
 
-def result_of(reading: SpineReading, image: Image, phase: str) -> Result:
-    """Return landmarks, measures and doubts of a reading."""
+def result_of(reading: SpineReading, image: Image, phase: str, picture: bytes = b"") -> Result:
+    """Return landmarks, measures and doubts of a reading.
+
+    Parameters
+    ----------
+    reading : SpineReading
+    image : Image
+        That was read.
+    phase : str
+        Which it is.
+    picture : bytes
+        PNG of the reading.
+    """
     to_index = np.linalg.inv(image.affine_ras)
     landmarks = []
     for vertebra, position in zip(reading.chain.vertebrae, reading.positions_ras, strict=True):
@@ -126,10 +170,26 @@ def result_of(reading: SpineReading, image: Image, phase: str) -> Result:
     doubted = [LEVELS[v.level] for v in chain.vertebrae if v.flags]
     warnings = (f"doubtful: {', '.join(doubted)}",) if doubted else ()
     report = f"{len(landmarks)} vertebrae, {level_names(chain)}. {_NOTE}"
-    return Result(landmarks=tuple(landmarks), measures=measures, report=report, warnings=warnings)
+    return Result(
+        landmarks=tuple(landmarks),
+        measures=measures,
+        report=report,
+        warnings=warnings,
+        picture=picture,
+    )
 
 
-def save_picture(reading: SpineReading, folder: Path) -> Path:
+def picture_of(reading: SpineReading) -> bytes:
+    """Return the picture of a reading as a PNG."""
+    import cv2
+
+    from inference.vertebra.diagnostics import draw
+
+    _, data = cv2.imencode(".png", draw(reading))
+    return data.tobytes()
+
+
+def save_picture(picture: bytes, folder: Path) -> Path:
     """Write the picture of a reading as ``spine.png``.
 
     Raises
@@ -137,16 +197,10 @@ def save_picture(reading: SpineReading, folder: Path) -> Path:
     ValueError
         It cannot be written.
     """
-    import cv2
-
-    from inference.vertebra.diagnostics import draw
-
     path = folder / "spine.png"
-    written = False
-    with contextlib.suppress(OSError):
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        written, data = cv2.imencode(".png", draw(reading))
-        path.write_bytes(data.tobytes())
-    if not written or not path.is_file():
-        raise ValueError(f"the picture {path} cannot be written")
+        path.write_bytes(picture)
+    except OSError as error:
+        raise ValueError(f"the picture {path} cannot be written: {error.strerror}") from error
     return path

@@ -1,6 +1,6 @@
 """The two networks that look at spines.
 
-The level network sees the body at 5 mm and says where the column is and which level each part of
+The level network sees the body at 6 mm and says where the column is and which level each part of
 it belongs to; for that it needs to see much, not sharply. The centre network sees the column
 straightened at 2 mm and says where the bodies' centres are; for that it needs to see little.
 """
@@ -14,7 +14,7 @@ from monai.networks.nets import BasicUNet
 
 from inference.vertebra.levels import LEVELS
 
-LEVEL_SPACING_MM = 5.0
+LEVEL_SPACING_MM = 6.0
 LEVEL_FEATURES = (16, 32, 64, 96, 128, 16)
 CENTRE_SPACING_MM = 2.0
 CENTRE_WIDTH = 32
@@ -25,6 +25,7 @@ DEPTH_FACTOR = 16
 
 _WINDOWS_HU = ((50.0, 150.0, -1.6, 1.8), (0.0, 1000.0, -1.0, 2.0))
 """Level, width, and least and most of the scaled values: soft tissue, and everything."""
+N_CHANNELS = len(_WINDOWS_HU)
 
 
 def network_input(hu: torch.Tensor) -> torch.Tensor:
@@ -37,7 +38,7 @@ def network_input(hu: torch.Tensor) -> torch.Tensor:
 def _network(n_outputs: int, features: Sequence[int]) -> BasicUNet:
     network = BasicUNet(
         spatial_dims=3,
-        in_channels=len(_WINDOWS_HU),
+        in_channels=N_CHANNELS,
         out_channels=n_outputs,
         features=tuple(features),
         act=("LeakyReLU", {"negative_slope": 0.1, "inplace": True}),

@@ -1,6 +1,6 @@
 """From a CT to named vertebrae: column, line, signals, chain, centres.
 
-1. The level network looks at the body at 5 mm: where the column is, which level each part is.
+1. The level network looks at the body at 6 mm: where the column is, which level each part is.
 2. The spine line runs through the column.
 3. The centre network looks at the column straightened along that line, at 2 mm.
 4. Both become signals along the line: how likely a position is the centre of each level.
@@ -28,7 +28,7 @@ from inference.vertebra.networks import (
     level_probabilities,
     network_input,
 )
-from inference.vertebra.optimization import Chain, Found, find_chain
+from inference.vertebra.optimization import Chain, find_chain
 from inference.vertebra.rectification import rectify, sample
 from inference.vertebra.spine_line import SpineLine, find_spine_line
 from inference.vertebra.straighten import straight_points
@@ -36,7 +36,7 @@ from inference.window import Network, slide
 
 Method = Literal["rectified", "candidates"]
 
-LEVEL_WINDOW_KJI = (96, 48, 48)
+LEVEL_WINDOW_KJI = (80, 32, 32)
 CENTRE_WINDOW_KJI = (128, CENTRE_WIDTH, CENTRE_WIDTH)
 _PADDING_HU = -1000.0
 _LEVEL_SHARE = 0.6
@@ -55,11 +55,15 @@ class NoSpine(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class SpineReading:
-    """What was read off an image, step by step.
+class Evidence:
+    """What the networks see in an image.
 
     Parameters
     ----------
+    levels : ndarray, float32, shape (levels, nk, nj, ni)
+        Probability of each level, at 6 mm.
+    grid : Grid
+        Of those voxels.
     line : SpineLine
     straight_hu : ndarray, float32, shape (n, width, width)
         The column straightened, at 2 mm, from the head down.
@@ -67,23 +71,62 @@ class SpineReading:
         Probability of a centre, on the same voxels.
     points_ras : ndarray, shape (n, width, width, 3)
         Where those voxels lie.
+    along : ndarray, float32, shape (levels + 1, m)
+        Probability of each level, and of any, every mm of the line.
+    extent_mm : tuple of float
+        From where to where of the line the column is seen.
+    """
+
+    levels: NDArray[np.float32]
+    grid: Grid
+    line: SpineLine
+    straight_hu: NDArray[np.float32]
+    centres: NDArray[np.float32]
+    points_ras: NDArray[np.float64]
+    along: NDArray[np.float32]
+    extent_mm: tuple[float, float]
+
+    @property
+    def column(self) -> NDArray[np.float32]:
+        """How likely there is a column, every mm of the line."""
+        last: NDArray[np.float32] = self.along[-1]
+        return last
+
+    def signals(self, method: Method) -> NDArray[np.float32]:
+        """Return how likely each position is the centre of each level, shape (levels, m)."""
+        likely = self.along[:-1] / np.maximum(self.column, 1e-3)
+        find = candidate_signal if method == "candidates" else centre_signal
+        heights = find(self.centres, len(self.column))
+        result: NDArray[np.float32] = np.clip(likely * heights, 0.0, 1.0).astype(np.float32)
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class SpineReading:
+    """What was read off an image.
+
+    Parameters
+    ----------
+    evidence : Evidence
     signals : ndarray, float32, shape (levels, m)
         Evidence for each level, every mm of the line.
-    column : ndarray, float32, shape (m,)
-        How likely there is a column.
     chain : Chain
     positions_ras : ndarray, shape (len(chain.vertebrae), 3)
         Centres of the vertebrae of the chain.
     """
 
-    line: SpineLine
-    straight_hu: NDArray[np.float32]
-    centres: NDArray[np.float32]
-    points_ras: NDArray[np.float64]
+    evidence: Evidence
     signals: NDArray[np.float32]
-    column: NDArray[np.float32]
     chain: Chain
     positions_ras: NDArray[np.float64]
+
+
+def decide(evidence: Evidence, method: Method = "rectified") -> SpineReading:
+    """Return the vertebrae that fit the evidence best."""
+    signals = evidence.signals(method)
+    chain = find_chain(signals, extent_mm=evidence.extent_mm)
+    positions = [centre_near(evidence, v.position_mm) for v in chain.vertebrae]
+    return SpineReading(evidence, signals, chain, np.array(positions).reshape(-1, 3))
 
 
 class Pipeline:
@@ -109,8 +152,19 @@ class Pipeline:
         Cancelled
             From `context`.
         """
-        probabilities, grid = self._find(image, Span(context, 0.0, _LEVEL_SHARE))
-        column = probabilities.sum(axis=0)
+        return decide(self.look(image, context), method)
+
+    def look(self, image: Image, context: Context) -> Evidence:
+        """Return what the networks see in an image, before anything is decided.
+
+        Raises
+        ------
+        NoSpine
+        Cancelled
+            From `context`.
+        """
+        levels, grid = self._find(image, Span(context, 0.0, _LEVEL_SHARE))
+        column = levels.sum(axis=0)
         line = find_spine_line(_largest(column, grid), grid.affine_ras)
         if line is None:
             raise NoSpine("no vertebral column was found in this image")
@@ -118,26 +172,16 @@ class Pipeline:
         straight = _sampled(image, points)
         centres = self._locate(straight, Span(context, _LEVEL_SHARE, 1.0))
         along = rectify(
-            np.concatenate([probabilities, column[None]]),
+            np.concatenate([levels, column[None]]),
             grid.affine_ras,
             line,
             radius_mm=_COLUMN_DISC_MM,
         )
-        levels, tube = along[:-1], along[-1]
-        likely = levels / np.maximum(tube, 1e-3)
-        if method == "candidates":
-            heights = candidate_signal(centres, len(tube))
-        else:
-            heights = centre_signal(centres, len(tube))
-        signals = np.clip(likely * heights, 0.0, 1.0).astype(np.float32)
-        chain = find_chain(signals, extent_mm=_extent(tube, image, line))
-        positions = np.array(
-            [centre_of(v, centres, points, line) for v in chain.vertebrae]
-        ).reshape(-1, 3)
-        return SpineReading(line, straight, centres, points, signals, tube, chain, positions)
+        extent = _extent(along[-1], image, line)
+        return Evidence(levels, grid, line, straight, centres, points, along, extent)
 
     def _find(self, image: Image, context: Context) -> tuple[NDArray[np.float32], Grid]:
-        """Return the probability of each level ``[level, k, j, i]`` at 5 mm."""
+        """Return the probability of each level ``[level, k, j, i]`` at 6 mm."""
         part = grid_of(image).cropped(body_box(image)).oriented("SPL")
         grid = part.respaced((LEVEL_SPACING_MM,) * 3)
         hu = resample(image, grid, fill_hu=_PADDING_HU, antialias=True)
@@ -255,23 +299,18 @@ def _extent(tube: NDArray[np.float32], image: Image, line: SpineLine) -> tuple[f
     return float(seen[0]), float(seen[-1])
 
 
-def centre_of(
-    vertebra: Found,
-    centres: NDArray[np.float32],
-    points_ras: NDArray[np.float64],
-    line: SpineLine,
-) -> NDArray[np.float64]:
-    """Return the centre of a vertebra in RAS mm.
+def centre_near(evidence: Evidence, position_mm: float) -> NDArray[np.float64]:
+    """Return the centre of the body at a position of the line, in RAS mm.
 
-    The mean place of the centre probability around its position; on the line where there is
-    hardly any.
+    The mean place of the centre probability around it; on the line where there is hardly any.
     """
-    middle = round(vertebra.position_mm / CENTRE_SPACING_MM)
+    centres, points_ras, line = evidence.centres, evidence.points_ras, evidence.line
+    middle = round(position_mm / CENTRE_SPACING_MM)
     planes = slice(max(0, middle - 3), middle + 4)
     weight = centres[planes].astype(np.float64)
     top = weight.max(initial=0.0)
     if top < 0.1:
-        return line.at(vertebra.position_mm)
+        return line.at(position_mm)
     weight = np.where(weight > 0.4 * top, weight, 0.0)
     peak = np.unravel_index(int(weight.argmax()), weight.shape)
     parts, _ = ndimage.label(weight > 0)

@@ -310,6 +310,7 @@ def answer(**changes) -> dict:
     message = {
         "mask": mask, "landmarks": None, "measures": None, "report": "", "findings": [],
         "warnings": [],
+        "picture": "",
     }  # fmt: skip
     return json.loads(json.dumps({**message, **changes}))
 
