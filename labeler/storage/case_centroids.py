@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labeler.core.geometry import GeometryError
 from labeler.core.landmarks import Centroid
 from labeler.core.volume import PHASES
 from labeler.storage.atomic import Expect, Fingerprint, write_bytes_durably
@@ -32,6 +31,7 @@ from labeler.storage.landmarks import (
 )
 from labeler.storage.listing import display_name, reason
 from labeler.storage.sidecar import CentroidSource, LoadedSidecar, Sidecar
+from labeler.storage.sources import ImageHeader
 
 #: Two places nearer than this are the same: files keep a thousandth of a voxel.
 SAME_MM = 0.02
@@ -44,6 +44,18 @@ class CentroidConflict(ConflictError):
 def stored_grid(case: Case) -> StoredGrid:
     """Return the grid that voxels of the case's VerSe files count on: that of its first phase.
 
+    Raises
+    ------
+    ImageError
+        See :func:`first_header`.
+    """
+    header = first_header(case)
+    return StoredGrid(header.shape_ijk, header.affine)
+
+
+def first_header(case: Case) -> ImageHeader:
+    """Read the header of the first phase of a case.
+
     Parameters
     ----------
     case
@@ -52,18 +64,14 @@ def stored_grid(case: Case) -> StoredGrid:
     Raises
     ------
     ImageError
-        When there is none, or its header cannot be read.
+        When there is none, or it cannot be read.
     """
     order = {phase: place for place, phase in enumerate(PHASES)}
     phase = min(case.phases, key=lambda name: (order.get(name, len(order)), name), default=None)
     if phase is None:
         raise ImageError(f"{display_name(case.id)} has no image that centroids could belong to.")
     source = case.phases[phase]
-    try:
-        header = read_header(source.series or source.path)
-        return StoredGrid(header.shape_ijk, header.affine)
-    except GeometryError as error:
-        raise ImageError(f"{source.title} cannot be used: {error}.") from error
+    return read_header(source.series or source.path)
 
 
 def with_centroid_file(case: Case, loaded: LoadedSidecar) -> LoadedSidecar:
@@ -87,7 +95,7 @@ def with_centroid_file(case: Case, loaded: LoadedSidecar) -> LoadedSidecar:
         return replace(loaded, problems=(*loaded.problems, str(error)))
     source = _source(case, path, file.fingerprint, file.direction)
     known = notes.centroid_file
-    noted = _readable(notes.centroids)
+    noted = readable_centroids(notes.centroids)
     is_known = known is not None and (known.size, known.digest) == (source.size, source.digest)
     if is_known and len(noted) == len(file.centroids):
         return replace(loaded, problems=(*loaded.problems, *file.problems))
@@ -208,7 +216,7 @@ def source_now(case: Case, source: CentroidSource | None) -> tuple[CentroidSourc
 
 def noted_centroids(notes: Sidecar) -> dict[str, Centroid]:
     """Return the centroids that were noted before somebody else changed the file."""
-    return _readable(notes.former_centroids)
+    return readable_centroids(notes.former_centroids)
 
 
 def _path(case: Case, known: CentroidSource | None) -> Path | None:
@@ -287,7 +295,8 @@ def _source(
     )
 
 
-def _readable(values: Mapping[str, Any]) -> dict[str, Centroid]:
+def readable_centroids(values: Mapping[str, Any]) -> dict[str, Centroid]:
+    """Return the centroids of the notes; what is damaged is left out."""
     found = {}
     for key, value in values.items():
         try:

@@ -1,4 +1,4 @@
-"""Draws a row of the case list: status, id, phases present, problem, number of regions."""
+"""Draws a row of the case list: status, id, problem, and phases and regions, or the spine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from labeler.core.volume import PHASES
 from labeler.storage.cases import Case
 from labeler.ui import formats, style
 from labeler.ui.badges import PHASE_LETTERS, STATUS_COLOURS, paint_dot
-from labeler.ui.case_table import CASE_ROLE, COUNT_ROLE, CURRENT_ROLE
+from labeler.ui.case_table import CASE_ROLE, COUNT_ROLE, CURRENT_ROLE, SPINE_ROLE
+from labeler.workflows.spine_worklist import SpineRow
+
+#: Severity of a doubt that is almost surely an error.
+SURELY_WRONG = 2.0
 
 
 class CaseDelegate(QStyledItemDelegate):
@@ -26,12 +30,16 @@ class CaseDelegate(QStyledItemDelegate):
         self._paint_ground(painter, option, is_current)
         box = option.rect.adjusted(style.scaled(12), 0, -style.scaled(10), 0)
         center = QPointF(box.left() + style.scaled(3), box.center().y() + 1)
-        paint_dot(painter, center, STATUS_COLOURS.get(case.status, style.FAINT), style.scaled(7))
+        spine: SpineRow | None = index.data(SPINE_ROLE)
+        paint_dot(painter, center, dot_colour(case, spine), style.scaled(7))
         box.setLeft(box.left() + style.scaled(18))
         small = QFont(option.font)
         small.setPixelSize(style.scaled(style.SMALL_PX))
-        right = self._paint_count(painter, option, box, index.data(COUNT_ROLE), is_current)
-        right = self._paint_phases(painter, small, box, right, case, is_current)
+        if spine is not None:
+            right = self._paint_spine(painter, option.font, small, box, spine, is_current)
+        else:
+            right = self._paint_count(painter, option, box, index.data(COUNT_ROLE), is_current)
+            right = self._paint_phases(painter, small, box, right, case, is_current)
         if case.problems:
             right = self._paint_problem(painter, box, right)
         box.setRight(right - style.scaled(4))
@@ -70,6 +78,32 @@ class CaseDelegate(QStyledItemDelegate):
         painter.drawText(place, int(Qt.AlignVCenter | Qt.AlignRight), text)
         return box.right() - width - style.scaled(10)
 
+    def _paint_spine(
+        self,
+        painter: QPainter,
+        font: QFont,
+        small: QFont,
+        box: QRect,
+        spine: SpineRow,
+        is_current: bool,
+    ) -> int:
+        """Draw why the spine is doubtful and its levels; return where the next column ends."""
+        summary, right = spine.summary, box.right()
+        texts = (
+            (font, summary.reason, style.BRIGHT if is_current else style.TEXT),
+            (small, summary.levels or "no centroids", style.DIM if is_current else style.FAINT),
+        )
+        for text_font, text, colour in texts:
+            if not text:
+                continue
+            painter.setFont(text_font)
+            painter.setPen(QColor(colour))
+            width = painter.fontMetrics().horizontalAdvance(text)
+            place = QRect(right - width, box.top(), width + 1, box.height())
+            painter.drawText(place, int(Qt.AlignVCenter | Qt.AlignRight), text)
+            right -= width + style.scaled(8)
+        return right
+
     def _paint_phases(
         self, painter: QPainter, font: QFont, box: QRect, right: int, case: Case, is_current: bool
     ) -> int:
@@ -99,3 +133,10 @@ class CaseDelegate(QStyledItemDelegate):
         icon: QIcon = style.icon("mdi6.alert", style.AMBER)
         icon.paint(painter, place)
         return right - side - style.scaled(4)
+
+
+def dot_colour(case: Case, spine: SpineRow | None) -> str:
+    """Colour of the dot: that of the status, or of the doubts while the spine is not done."""
+    if spine is not None and spine.summary.n_doubts and case.status in ("todo", "in progress"):
+        return style.RED if spine.summary.severity >= SURELY_WRONG else style.AMBER
+    return STATUS_COLOURS.get(case.status, style.FAINT)

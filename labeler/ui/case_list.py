@@ -21,20 +21,26 @@ from labeler.storage.cases import Case
 from labeler.ui import style
 from labeler.ui.badges import STATUS_COLOURS, STATUS_TEXTS, dot_icon
 from labeler.ui.case_delegate import CaseDelegate
-from labeler.ui.case_table import CaseTable, report_texts
+from labeler.ui.case_table import DOUBTFUL, CaseTable, report_texts
 from labeler.ui.commands import Commands
 from labeler.ui.empty_state import EmptyState
 from labeler.ui.flow_layout import FlowLayout
 from labeler.ui.panel_header import PanelHeader
 from labeler.ui.row_view import dress_rows
 from labeler.workflows.open_folder import Worklist
+from labeler.workflows.spine_worklist import SpineWorklist
 from labeler.workflows.workspace import Workspace
 
 SEARCH_TASK = ("case search",)
 
+#: What the chips show, from left to right; ``None`` is everything.
+FILTERS = (None, DOUBTFUL, *STATUS_TEXTS)
+
 
 class CaseList(QWidget):
     """Cases of the worklist; lazily looked at: only rows on the screen are inspected.
+
+    In the perspective of the spine they are sorted by doubt, when ``spines`` are given.
 
     Signals
     -------
@@ -48,7 +54,13 @@ class CaseList(QWidget):
     status_requested = pyqtSignal(str, str)
 
     def __init__(
-        self, ws: Workspace, commands: Commands, worklist: Worklist, parent: QWidget | None = None
+        self,
+        ws: Workspace,
+        commands: Commands,
+        worklist: Worklist,
+        parent: QWidget | None = None,
+        *,
+        spines: SpineWorklist | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("caseList")
@@ -57,7 +69,8 @@ class CaseList(QWidget):
         self.setAttribute(Qt.WA_StyledBackground)
         self._ws = ws
         self._worklist = worklist
-        self._table = CaseTable(worklist, self)
+        self._spines = spines
+        self._table = CaseTable(worklist, spines, self)
         self.header = PanelHeader("Cases", self)
         self._search = QLineEdit(self)
         self._chips = QButtonGroup(self)
@@ -107,6 +120,15 @@ class CaseList(QWidget):
         row += step
         return self._table.case(row).id if 0 <= row < self._table.rowCount() else None
 
+    def next_open(self, case_id: str | None) -> str | None:
+        """Id of the next case that is not done, below another one or, after the last, above."""
+        rows = self._table.rowCount()
+        start = None if case_id is None else self._table.row_of(case_id)
+        start = -1 if start is None else start
+        order = [(start + step) % rows for step in range(1, rows + 1)] if rows else []
+        cases = (self._table.case(row) for row in order)
+        return next((c.id for c in cases if c.status != "done" and c.id != case_id), None)
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Let arrow down and Enter lead from the search field into the list."""
         if watched is self._search and event.type() == QEvent.KeyPress:
@@ -145,7 +167,7 @@ class CaseList(QWidget):
 
     def _lay_out(self) -> None:
         flow = FlowLayout(self._chip_row, style.scaled(4))
-        for place, status in enumerate((None, *STATUS_TEXTS)):
+        for place, status in enumerate(FILTERS):
             chip = QPushButton(self._chip_row)
             chip.setObjectName(f"chip.{status or 'all'}")
             chip.setProperty("chip", True)
@@ -187,6 +209,16 @@ class CaseList(QWidget):
         worklist.reports_changed.connect(self._collect_texts)
         worklist.problem_found.connect(self._counts_timer.start)
         self._ws.session.case_opened.connect(self._case_opened)
+        if self._spines is not None:
+            self._spines.changed.connect(self._filter)
+            self._spines.row_changed.connect(self._counts_timer.start)
+            self._ws.perspective.changed.connect(self._arrange)
+
+    def _arrange(self) -> None:
+        """Sort the rows as the perspective wants them."""
+        if self._status == DOUBTFUL:
+            self._chips.button(0).setChecked(True)
+        self._filter()
 
     def _case_opened(self, case: Case | None) -> None:
         self.set_current(None if case is None else case.id)
@@ -206,8 +238,7 @@ class CaseList(QWidget):
 
     @property
     def _status(self) -> str | None:
-        place = self._chips.checkedId()
-        return None if place <= 0 else list(STATUS_TEXTS)[place - 1]
+        return FILTERS[max(0, self._chips.checkedId())]
 
     def _filter(self) -> None:
         self._table.set_filter(self._status, self._search.text())
@@ -243,16 +274,24 @@ class CaseList(QWidget):
     def _show_counts(self) -> None:
         counts = self._table.status_counts
         total = sum(counts.values())
-        texts = [f"All {total:,}", *(f"{STATUS_TEXTS[s]} {counts[s]:,}" for s in STATUS_TEXTS)]
-        tips = ["Show every case", *(f"Show cases with status {t}" for t in STATUS_TEXTS.values())]
-        for place, (text, tip) in enumerate(zip(texts, tips, strict=True)):
+        is_by_doubt = self._spines is not None and self._spines.is_shown
+        n_doubtful = self._table.doubtful_count
+        words = [
+            (f"All {total:,}", "Show every case", True),
+            (f"Doubtful {n_doubtful:,}", "Show spines with doubts that are not done", is_by_doubt),
+        ]
+        for status, text in STATUS_TEXTS.items():
+            shown = status == "todo" or counts[status] > 0
+            words.append((f"{text} {counts[status]:,}", f"Show cases with status {text}", shown))
+        for place, (text, tip, is_shown) in enumerate(words):
             chip = self._chips.button(place)
             chip.setText(text)
             chip.setToolTip(tip)
             chip.setAccessibleName(text)
-            chip.setVisible(place < 2 or counts[list(STATUS_TEXTS)[place - 1]] > 0)
+            chip.setVisible(is_shown)
         done = counts["done"]
-        self.header.set_note(f"{done:,} of {total:,} done" if total else "")
+        order = " \u00b7 by doubt" if is_by_doubt else ""
+        self.header.set_note(f"{done:,} of {total:,} done{order}" if total else "")
         self._progress.setRange(0, max(1, total))
         self._progress.setValue(done)
         self._progress.setVisible(total > 0)
