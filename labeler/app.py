@@ -16,7 +16,7 @@ from types import TracebackType
 from PyQt5.QtCore import QObject, Qt, QTimer
 from PyQt5.QtWidgets import QApplication
 
-from labeler.state.perspective import LIVER
+from labeler.state.perspective import LIVER, SPINE
 from labeler.state.selection import Selection
 from labeler.state.session import Session
 from labeler.state.settings import Settings
@@ -28,8 +28,10 @@ from labeler.storage.label_files import load_label_table
 from labeler.storage.locations import bundled_folder, user_config_folder, user_local_folder
 from labeler.storage.proposal_files import ProposalFolder
 from labeler.ui import style
+from labeler.ui.case_effort import CaseEffort
 from labeler.ui.case_list import CaseList
 from labeler.ui.case_switcher import CaseSwitcher
+from labeler.ui.centroid_actions import CentroidActions
 from labeler.ui.choose_dialogs import ask_about_unsaved
 from labeler.ui.commands import Commands
 from labeler.ui.file_actions import FileActions
@@ -44,6 +46,7 @@ from labeler.ui.region_list import RegionList
 from labeler.ui.region_panel import RegionPanel
 from labeler.ui.report_panel import ReportPanel
 from labeler.ui.save_questions import SaveQuestions, ask_to_leave
+from labeler.ui.spine_workbench import SpineWorkbench
 from labeler.ui.status_bar import StatusBar
 from labeler.ui.tool_panel import ToolPanel
 from labeler.ui.view_actions import bind_view_commands
@@ -61,7 +64,10 @@ from labeler.workflows.regions import RegionUpdater
 from labeler.workflows.review_case import jump_to_region
 from labeler.workflows.run_model import ModelRunner
 from labeler.workflows.save_case import CaseSaver
+from labeler.workflows.settle_centroids import CentroidSettler
 from labeler.workflows.settle_notes import NotesSettler
+from labeler.workflows.spine_worklist import SpineWorklist
+from labeler.workflows.track_effort import EffortTracker
 from labeler.workflows.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -101,6 +107,8 @@ class Program(QObject):
         self.opener = CaseOpener(self.ws, self.worklist, cache, self)
         self.journal = JournalKeeper(self.ws, self)
         self.saver = CaseSaver(self.ws, self.opener, self.journal, self)
+        self.effort = EffortTracker(self.ws, self.opener, self)
+        self.saver.times = self.effort.times
         self.shelf = ProposalShelf(self.ws, ProposalFolder.default(), self)
         self.models = ModelRunner(self.ws, self.worklist, self.shelf, cache, self)
         self.follower = WorklistFollower(self.ws.session, self.worklist, self.saver, self)
@@ -119,31 +127,37 @@ class Program(QObject):
     def _make_widgets(self) -> None:
         ws, commands = self.ws, self.commands
         self.views = ViewGrid(ws, commands)
-        self.cases = CaseList(ws, commands, self.worklist)
+        spines = SpineWorklist(ws, self.worklist, self)
+        self.cases = CaseList(ws, commands, self.worklist, spines=spines)
         self.regions = RegionList(ws, commands)
         self.masks = MaskPanel(ws, commands)
         self.region = RegionPanel(ws, commands)
         self.reports = ReportPanel(ws, commands, self.worklist)
         self.history = HistoryPanel(ws, commands)
         self.model_panel = ModelPanel(ws, commands, self.models)
+        self.spine = SpineWorkbench(ws, commands, self.views, self)
+        effort = CaseEffort(ws, commands, self.opener, self.effort)
         self.status = StatusBar(ws)
         bind_view_commands(ws, commands, self.views)
         left, right = Qt.LeftDockWidgetArea, Qt.RightDockWidgetArea
         self.window = MainWindow(
             commands,
-            self.views,
+            self.spine.stage,
             ToolPanel(ws, commands),
             self.status,
             (
                 Panel("cases", "Cases", self.cases, left, 45, self.cases.header),
-                Panel("regions", "Regions", self.regions, left, 55, self.regions.header),
-                Panel("masks", "Masks", self.masks, right, 32, self.masks.header),
-                Panel("region", "Region", self.region, right, 24, self.region.header),
-                Panel("reports", DETAILS, self.reports, right, 44, self.reports.header),
+                Panel("regions", "Regions", self.regions, left, 55, self.regions.header,
+                      only=LIVER),
+                Panel("masks", "Masks", self.masks, right, 32, self.masks.header, only=LIVER),
+                Panel("region", "Region", self.region, right, 24, self.region.header, only=LIVER),
+                Panel("reports", DETAILS, self.reports, right, 44, self.reports.header, only=LIVER),
                 Panel("models", "Models", self.model_panel, right, 130, self.model_panel.header,
-                      "model.panel", ("region", "reports")),
+                      "model.panel", ("region", "reports", "spacing")),
                 Panel("history", "History", self.history, right, 30, self.history.header,
                       "edit.history"),
+                *self.spine.panels,
+                Panel("effort", "This case", effort, right, 12, effort.header, only=SPINE),
             ),
         )  # fmt: skip
         self.window.may_close = self._may_close
@@ -166,7 +180,12 @@ class Program(QObject):
             ws, self.saver, self.journal, NotesSettler(ws, self.opener, self.saver, self.journal),
             self.acts, self.status, self.window,
         )  # fmt: skip
+        self.centroid_acts = CentroidActions(
+            ws, commands, self.worklist, self.cases, self.switcher,
+            CentroidSettler(ws, self.opener, self.saver), self.window,
+        )  # fmt: skip
         commands.bind("case.search", self.cases.focus_search)
+        self.spine.bind(self.window)
 
     def _connect(self) -> None:
         ws, status = self.ws, self.status
@@ -180,6 +199,8 @@ class Program(QObject):
         self.masks.said.connect(status.show_message)
         self.files.refused.connect(status.show_message)
         self.acts.refused.connect(status.show_message)
+        self.centroid_acts.refused.connect(status.show_message)
+        self.saver.centroid_conflict.connect(self.centroid_acts.settle)
         self.opener.phase_progress.connect(self.views.show_progress)
         self.preparation.progress.connect(self.views.show_preparing)
         self.preparation.ready.connect(lambda: self.views.show_preparing(None))
@@ -191,6 +212,8 @@ class Program(QObject):
         ws.tasks.count_changed.connect(self._show_work)
         self.regions.said.connect(status.show_message)
         self.views.refused.connect(status.show_message)
+        self.spine.said.connect(status.show_message)
+        ws.perspective.changed.connect(self.window.show_perspective)
         self.reports.refused.connect(status.show_message)
         self.journal.failed.connect(status.show_error)
         self.journal.said.connect(status.show_message)
@@ -210,7 +233,8 @@ class Program(QObject):
     def show(self) -> None:
         """Show the window where it was the last time."""
         data = self.ws.settings.data.window
-        self.window.arrange(data.geometry, data.docks)
+        self.window.arrange(data.geometry, {LIVER: data.docks, SPINE: data.spine_docks})
+        self.ws.perspective.choose(data.perspective)
         self.window.show()
 
     def open(self, roots: Roots, case_id: str | None = None) -> None:
@@ -256,7 +280,10 @@ class Program(QObject):
         self.ws.tasks.shutdown()
         if self._remember:
             geometry, docks = self.window.arrangement()
-            self.ws.settings.update("window", geometry=geometry, docks=docks)
+            self.ws.settings.update(
+                "window", geometry=geometry, docks=docks.get(LIVER, ""),
+                spine_docks=docks.get(SPINE, ""), perspective=self.ws.perspective.name,
+            )  # fmt: skip
             self.ws.settings.update("editing", brush_mm=self.ws.selection.brush_mm)
             self.ws.settings.save()
 
@@ -301,7 +328,7 @@ class Program(QObject):
 def _is_showing_task(key: object) -> bool:
     """Whether a task's result is part of the picture of the open case, or asks about it."""
     return isinstance(key, tuple) and (
-        key[0] in ("case", "regions", "reread") or key[:2] == ("journal", "begin")
+        key[0] in ("case", "regions", "reread", "spine") or key[:2] == ("journal", "begin")
     )
 
 

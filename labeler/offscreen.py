@@ -9,10 +9,9 @@ from pathlib import Path
 from PyQt5.QtCore import QEvent, QEventLoop, QTimer
 
 from labeler.app import Program, create_application
+from labeler.state.perspective import PERSPECTIVES
 from labeler.ui.qt_messages import log_qt_messages
 from labeler.workflows.open_folder import Roots
-
-PERSPECTIVES = ("liver",)
 
 
 class SnapshotError(ValueError):
@@ -56,6 +55,7 @@ def snapshot(
         program.window.resize(*size)
         program.window.show()
         program.window.arrange_docks()
+        program.ws.perspective.choose(perspective)
         program.open(Roots(images, masks, reports, layout), case_id)
         _wait(program.has_settled)
         if region is not None and not program.select_region(region):

@@ -194,9 +194,8 @@ def sample(
         check()
         rows = np.arange(first, min(first + _ROWS_AT_ONCE, plane.shape[0]))
         ijk = grid.to_ijk(plane.to_ras(rows[:, np.newaxis], columns))
-        image[rows] = map_coordinates(
-            values_kji, np.moveaxis(ijk[..., ::-1], -1, 0), order=1, cval=OUTSIDE_HU, output=np.int16
-        )
+        kji = np.moveaxis(ijk[..., ::-1], -1, 0)
+        image[rows] = map_coordinates(values_kji, kji, np.int16, 1, cval=OUTSIDE_HU)
     return image
 
 
@@ -232,9 +231,7 @@ def projection(
     ijk = grid.to_ijk(plane.to_ras(rows, columns))
     others = [axis for axis in (2, 1, 0) if axis != across]
     return np.asarray(
-        map_coordinates(
-            brightest, [ijk[..., a] for a in others], order=1, cval=OUTSIDE_HU, output=np.int16
-        )
+        map_coordinates(brightest, [ijk[..., a] for a in others], np.int16, 1, cval=OUTSIDE_HU)
     )
 
 

@@ -15,8 +15,9 @@ from labeler.core.landmarks import Centroids, from_above
 from labeler.core.vertebrae import GAPS_MM, RARE, next_level, place
 
 Kind = Literal[
-    "swapped", "order", "duplicate", "missing", "distance", "drift", "outside", "rare", "mask", "model"
-]
+    "swapped", "order", "duplicate", "missing", "distance", "drift", "outside", "rare", "mask",
+    "model",
+]  # fmt: skip
 
 ALL_KINDS: tuple[tuple[Kind, str], ...] = (
     ("order", "order"),

@@ -40,10 +40,12 @@ class Folders(_Section):
 
 
 class WindowLayout(_Section):
-    """Main window: Qt geometry and dock state, base64."""
+    """Main window: Qt geometry and dock states, base64, and the perspective that was shown."""
 
     geometry: str = ""
     docks: str = ""
+    spine_docks: str = ""
+    perspective: Literal["liver", "spine"] = "liver"
 
 
 class Views(_Section):

@@ -23,7 +23,7 @@ class Card(QFrame):
     body
         Rich text.
     kind
-        ``true`` (plain) or ``look`` (amber edge).
+        ``true`` (plain), ``look`` (amber edge), ``wrong`` (red) or ``fine`` (green).
     """
 
     def __init__(

@@ -50,6 +50,11 @@ def key(sequence: QKeySequence) -> str:
     return text.replace("Return", "Enter").replace("PgDown", "PgDn")
 
 
+def key_text(text: str) -> str:
+    """Write a key of the command table as it stands on keyboards."""
+    return key(QKeySequence(text))
+
+
 def _signed(text: str) -> str:
     """Replace the hyphen of a negative number; a negative zero has no sign."""
     if not text.startswith("-"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +10,7 @@ from PyQt5.QtCore import QByteArray, Qt
 from PyQt5.QtGui import QCloseEvent
 from PyQt5.QtWidgets import QDockWidget, QMainWindow, QMenu, QStatusBar, QToolBar, QWidget
 
+from labeler.state.perspective import LIVER
 from labeler.ui.command_table import COMMANDS
 from labeler.ui.commands import Commands
 
@@ -30,6 +31,7 @@ class Panel:
     A panel with a ``command`` is closed until that is triggered. Where it would be lower than it
     wants to be then, those in ``instead_of`` are closed, one after the other, until it is not;
     they come back when it is closed.
+    One that is ``only`` of a perspective is closed in the others.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Panel:
     title_bar: QWidget
     command: str = ""
     instead_of: tuple[str, ...] = ()
+    only: str = ""
 
 
 class MainWindow(QMainWindow):
@@ -75,6 +78,9 @@ class MainWindow(QMainWindow):
         self.may_close: Callable[[], bool] = lambda: True
         self._panels = panels
         self._gave_way: dict[str, list[str]] = {}
+        self._perspective = LIVER
+        self._arrangements: dict[str, QByteArray] = {}
+        self._menus: dict[str, QMenu] = {}
         self._docks = {panel.name: self._dock(panel) for panel in panels}
         self._bind_closed_panels(commands)
         self._fill_menus(commands)
@@ -86,29 +92,51 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(views)
         self.setStatusBar(status)
         self.setContextMenuPolicy(Qt.NoContextMenu)
+        self._show_panels()
 
-    def arrange(self, geometry: str, docks: str) -> None:
-        """Restore a remembered arrangement (base64), or make the standard one."""
+    def arrange(self, geometry: str, docks: Mapping[str, str]) -> None:
+        """Restore remembered arrangements (base64), or make the standard ones.
+
+        Parameters
+        ----------
+        docks
+            By perspective.
+        """
+        self._arrangements = {
+            name: QByteArray.fromBase64(state.encode()) for name, state in docks.items() if state
+        }
         if not (geometry and self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))):
             self.setGeometry(self.screen().availableGeometry())
             self.setWindowState(Qt.WindowMaximized)
-        if not (docks and self.restoreState(QByteArray.fromBase64(docks.encode()))):
+        state = self._arrangements.get(self._perspective)
+        if state is None or not self.restoreState(state):
             self.arrange_docks()
+
+    def show_perspective(self, name: str) -> None:
+        """Show the panels and menus of a perspective, arranged as they were there."""
+        self._arrangements[self._perspective] = self.saveState()
+        self._perspective = name
+        state = self._arrangements.get(name)
+        if state is None or not self.restoreState(state):
+            self._show_panels()
+            self.arrange_docks()
+        self._show_menus()
 
     def arrange_docks(self) -> None:
         """Give the docks their standard sizes for the present window."""
         width = DOCK_PX if self.width() >= NARROW_SCREEN_PX else NARROW_DOCK_PX
         for area in (Qt.LeftDockWidgetArea, Qt.RightDockWidgetArea):
-            panels = [panel for panel in self._panels if panel.area == area]
+            panels = [p for p in self._panels if p.area == area and self._is_here(p)]
             docks = [self._docks[panel.name] for panel in panels]
             self.resizeDocks(docks, [width] * len(docks), Qt.Horizontal)
             self.resizeDocks(docks, [panel.share for panel in panels], Qt.Vertical)
 
-    def arrangement(self) -> tuple[str, str]:
-        """Geometry and dock state, base64, for :meth:`arrange`."""
+    def arrangement(self) -> tuple[str, dict[str, str]]:
+        """Geometry and dock states by perspective, base64, for :meth:`arrange`."""
+        states = {**self._arrangements, self._perspective: self.saveState()}
         return (
             bytes(self.saveGeometry().toBase64()).decode(),
-            bytes(self.saveState().toBase64()).decode(),
+            {name: bytes(state.toBase64()).decode() for name, state in states.items()},
         )
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -121,6 +149,21 @@ class MainWindow(QMainWindow):
         dock.setWidget(panel.widget)
         self.addDockWidget(panel.area, dock)
         return dock
+
+    def _is_here(self, panel: Panel) -> bool:
+        return panel.only in ("", self._perspective)
+
+    def _show_panels(self) -> None:
+        """Open what belongs to the perspective, but for panels that open by their command."""
+        for panel in self._panels:
+            is_open = self._is_here(panel) and not panel.command
+            self._docks[panel.name].setVisible(is_open)
+
+    def _show_menus(self) -> None:
+        """Hide the menus that have nothing in this perspective."""
+        titles = {c.menu for c in COMMANDS if c.perspective in ("", self._perspective)}
+        for title, menu in self._menus.items():
+            menu.menuAction().setVisible(title in titles)
 
     def _bind_closed_panels(self, commands: Commands) -> None:
         for panel in self._panels:
@@ -160,7 +203,7 @@ class MainWindow(QMainWindow):
         }
 
     def _fill_menus(self, commands: Commands) -> None:
-        menus: dict[str, QMenu] = {title: self.menuBar().addMenu(title) for title in MENUS}
+        menus = self._menus = {title: self.menuBar().addMenu(title) for title in MENUS}
         for command in COMMANDS:
             action = commands.action(command.id)
             menus[command.menu].addAction(action)
@@ -169,3 +212,4 @@ class MainWindow(QMainWindow):
         docks = menus["View"].addMenu("Panels")
         for dock in self._docks.values():
             docks.addAction(dock.toggleViewAction())
+        self._show_menus()

@@ -71,8 +71,8 @@ class SpineLayer(QObject):
         """Whether a centroid is being moved."""
         return self._dragged is not None
 
-    def keys(self) -> list[str]:
-        """From the head down."""
+    def from_above(self) -> list[str]:
+        """Keys from the head down."""
         return from_above(self._centroids)
 
     def ras(self, key: str) -> FloatArray:

@@ -49,7 +49,7 @@ def paint_names(
     taken: list[QRectF] = []
     texts = []
     ratio = painter.device().devicePixelRatioF()
-    for at, name, colour, is_selected in sorted(names, key=lambda entry: not entry[3]):
+    for at, name, colour, _ in sorted(names, key=lambda entry: not entry[3]):
         corner = at + QPointF(scaled(RING_PX + 5), 0.0)
         size = text_size(name, size_px, bold=True)
         box = QRectF(corner - QPointF(0.0, size.height() / 2), size)
@@ -92,7 +92,7 @@ def shown_centroids(canvas: Canvas) -> dict[str, float]:
     axis = transform.plane.normal_axis
     step_mm = transform.grid.spacing_mm[axis]
     shown = {}
-    for key in layer.keys():
+    for key in layer.from_above():
         depth = transform.grid.to_ijk(layer.ras(key))[axis] - transform.slice_index
         away_mm = max(0.0, abs(float(depth)) - 0.5) * step_mm
         if away_mm < FAR_MM:

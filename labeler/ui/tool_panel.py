@@ -14,6 +14,7 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
+from labeler.state.perspective import PERSPECTIVES, SPINE
 from labeler.ui import formats, style
 from labeler.ui.badges import dot_icon
 from labeler.ui.commands import Commands
@@ -41,6 +42,16 @@ MORE_TOOLS = (
     "tool.axes",
 )
 
+#: Tools and acts of the spine perspective; those of the second line lose their words first.
+SPINE_TOOLS = ("tool.centroid", "tool.centroid_add", "spine.snap")
+SPINE_ACTS = (
+    "spine.shift_up",
+    "spine.shift_down",
+    "spine.below_down",
+    "spine.insert",
+    "spine.swap",
+)
+
 #: Shown while something waits to be accepted.
 PREVIEW_COMMANDS = ("preview.accept", "preview.accept_slice", "preview.cancel")
 
@@ -66,7 +77,10 @@ class ToolPanel(QWidget):
         self.setAttribute(Qt.WA_StyledBackground)
         self._ws = ws
         self._commands = commands
+        self._switch = [self._button(f"view.{name}") for name in PERSPECTIVES]
         self._tools = {name: self._button(name) for name in TOOLS}
+        self._spine_tools = [self._button(name) for name in SPINE_TOOLS]
+        self._spine_acts = [self._button(name) for name in SPINE_ACTS]
         self._label = ToolButton(self)
         self._more = ToolButton(self)
         self._options = ToolOptions(ws, commands, self)
@@ -76,6 +90,7 @@ class ToolPanel(QWidget):
         self._preview = [self._button(name) for name in PREVIEW_COMMANDS]
         self._save = self._button("file.save")
         self._done = self._button("case.done")
+        self._next_doubt = self._button("spine.next_doubt")
         self._dress_label_button()
         self._dress_more_button()
         self._lay_out()
@@ -122,10 +137,17 @@ class ToolPanel(QWidget):
         layout.setContentsMargins(*(style.scaled(px) for px in (8, 4, 8, 4)))
         layout.setSpacing(style.scaled(2))
         layout.setSizeConstraint(QLayout.SetNoConstraint)
-        for button in self._tools.values():
+        for button in self._switch:
+            button.setProperty("switch", True)
+            button.set_caption(None, hint="")
+            layout.addWidget(button)
+        layout.addWidget(_gap(self))
+        for button in (*self._tools.values(), *self._spine_tools):
             layout.addWidget(button)
         layout.addWidget(self._more)
         layout.addWidget(_gap(self))
+        for button in self._spine_acts:
+            layout.addWidget(button)
         layout.addWidget(self._label)
         layout.addWidget(self._options)
         for button in self._preview:
@@ -134,6 +156,7 @@ class ToolPanel(QWidget):
         layout.addWidget(self._undo)
         layout.addWidget(self._redo)
         layout.addStretch(1)
+        layout.addWidget(self._next_doubt)
         layout.addWidget(self._save)
         layout.addWidget(self._done)
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
@@ -147,10 +170,19 @@ class ToolPanel(QWidget):
         session.changed.connect(self._show_saved)
         for button in self._preview:
             button.defaultAction().changed.connect(self._show_preview)
-        self._show_preview()
+        self._ws.perspective.changed.connect(self._show_perspective)
+        self._show_perspective(self._ws.perspective.name)
         group = QActionGroup(self)  # a click on the active tool must not switch it off
-        for name in (*TOOLS, *MORE_TOOLS):
+        for name in (*TOOLS, *MORE_TOOLS, *SPINE_TOOLS[:2]):
             group.addAction(self._commands.action(name))
+
+    def _show_perspective(self, name: str) -> None:
+        """Show the buttons of a perspective."""
+        liver: tuple[QWidget, ...] = (*self._tools.values(), self._more, self._label, self._done)
+        spine: tuple[QWidget, ...] = (*self._spine_tools, *self._spine_acts, self._next_doubt)
+        for widget in (*liver, *spine):
+            widget.setVisible((widget in spine) == (name == SPINE))
+        self._show_preview()
 
     def _show_tool(self, tool: str) -> None:
         action, is_more = self._commands.action(tool), tool in MORE_TOOLS
@@ -201,7 +233,7 @@ class ToolPanel(QWidget):
         for button in self._preview:
             button.setVisible(button.defaultAction().isEnabled())
         is_asked = any(button.defaultAction().isEnabled() for button in self._preview)
-        self._options.setVisible(not is_asked)
+        self._options.setVisible(not is_asked and self._ws.perspective.name != SPINE)
         self._fit_words()
 
     def _name_action(self, command_id: str, verb: str, name: str | None) -> None:
@@ -224,8 +256,10 @@ class ToolPanel(QWidget):
             (False, False, True),
             (False, False, False),
         ):
-            for button in (*self._tools.values(), self._more, self._save):
+            for button in (*self._tools.values(), *self._spine_tools, self._more, self._save):
                 button.set_shows_words(tools)
+            for button in self._spine_acts:
+                button.set_shows_words(options)
             self._options.set_shows_words(options)
             self._undo.set_shows_words(undo)
             # its buttons have told it, and it will tell the bar: too late for the next line

@@ -43,7 +43,7 @@ def compose_overlay(
             progress=notice.progress,
             active=active,
         )
-    region = scene.selected_region()
+    region = None if scene.spine.is_shown else scene.selected_region()
     label = None if region is None else ws.session.labels[region.label]
     crosshair_ijk = transform.grid.to_ijk(views.crosshair_ras)
     return Overlay(
@@ -51,7 +51,11 @@ def compose_overlay(
         views.mm_per_px,
         window=window_text(views.window(pane.phase)),
         offset=offset_lines(transform, crosshair_ijk, scene.shift_mm(pane.phase)),
-        region=() if region is None or label is None else region_lines(region, label, pane.phase),
+        region=(
+            level_lines(ws, scene)
+            if region is None or label is None
+            else region_lines(region, label, pane.phase)
+        ),
         region_colour=TEXT if label is None else readable_colour(label.colour),
         active=active,
     )
@@ -74,6 +78,18 @@ def region_lines(region: Region, label: Label, phase: str) -> tuple[str, ...]:
     first = f"{label.name}  {formats.measure(region.volume_ml)} ml"
     hu = region.hu.get(phase)
     return (first,) if hu is None else (first, f"{formats.whole(hu.mean)} ± {hu.sd:.0f} HU")
+
+
+def level_lines(ws: Workspace, scene: ViewScene) -> tuple[str, ...]:
+    """Name and confidence of the selected vertebra, such as "T11 · 0.94", and its worst doubt."""
+    layer, key = scene.spine, ws.spine.key
+    centroid = layer.centroids.get(key) if key is not None and layer.is_shown else None
+    if key is None or centroid is None:
+        return ()
+    confidence = "" if centroid.confidence is None else f" · {centroid.confidence:.2f}"
+    doubt = layer.doubt_of(key)
+    first = f"{centroid.level}{confidence}"
+    return (first,) if doubt is None else (first, doubt.text)
 
 
 @lru_cache(maxsize=64)

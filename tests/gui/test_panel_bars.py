@@ -17,6 +17,7 @@ from PyQt5.QtWidgets import (
 
 from labeler.core.edits import Edit
 from labeler.core.mask import Box, Patch
+from labeler.state.perspective import PERSPECTIVES
 from labeler.state.selection import EditLimits
 from labeler.ui.commands import Commands
 from labeler.ui.enhancement_plot import EnhancementPlot
@@ -150,7 +151,7 @@ def test_a_narrow_bar_gives_up_words_and_keeps_every_button(tools):
     tools.resize(640, 40)
     assert tools.is_compact
     shown = [b for b in tools.findChildren(ToolButton) if b.isVisible()]
-    assert len(shown) == len(TOOLS) + 6
+    assert len(shown) == len(TOOLS) + len(PERSPECTIVES) + 6
     assert all(b.geometry().right() <= tools.width() for b in shown)
     assert all(b.toolTip() for b in shown)
     tools.resize(1900, 40)

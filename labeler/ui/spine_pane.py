@@ -1,0 +1,201 @@
+"""One picture along the spine, with the centroids on it."""
+
+from __future__ import annotations
+
+import numpy as np
+from PyQt5.QtCore import QPointF, QRectF, QSize, Qt
+from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPolygonF
+from PyQt5.QtWidgets import QSizePolicy, QWidget
+
+from labeler.core.curved_planes import SpineCurve
+from labeler.core.geometry import FloatArray, Plane
+from labeler.state.strip_view import StripView
+from labeler.ui.spine_layer import SpineLayer
+from labeler.ui.spine_marks import paint_mark, paint_names, text_colour
+from labeler.ui.style import ACCENT, AMBER, BRIGHT, DIM, SMALL_PX, TEXT_PX, scaled
+from labeler.ui.view_text import draw_texts, place_text, text_size
+from labeler.ui.view_texts import window_text
+from labeler.workflows.draw_spine import SpinePicture
+from labeler.workflows.workspace import Workspace
+
+MARGIN_PX = 8
+
+#: Points of the line that joins the centroids.
+LINE_STEP_MM = 4.0
+
+#: Below this zoom names are written small.
+SMALL_MM_PER_PX = 0.9
+
+
+class SpinePane(QWidget):
+    """Draws a picture along the spine; what the hand does in it is in ``SpineHand``.
+
+    Parameters
+    ----------
+    view
+        What part is shown; shared with the other picture.
+    plane
+        Sagittal or coronal.
+    """
+
+    def __init__(
+        self, ws: Workspace, layer: SpineLayer, view: StripView, plane: Plane, parent: QWidget
+    ) -> None:
+        super().__init__(parent)
+        name = plane.value
+        self.setObjectName(f"spine{name.title()}")
+        self.setAccessibleName(f"{name.title()} picture along the spine")
+        self.setAttribute(Qt.WA_OpaquePaintEvent)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
+        self.ws = ws
+        self.layer = layer
+        self.view = view
+        self.plane = plane
+        self.picture: SpinePicture | None = None
+        self._grey: tuple[tuple[float, float], QImage] | None = None
+        layer.changed.connect(self.update)
+        layer.moved.connect(self.update)
+        view.changed.connect(self.update)
+        ws.views.window_changed.connect(lambda _: self.update())
+
+    @property
+    def phase(self) -> str:
+        """Phase whose grey scale is used."""
+        return self.ws.views.panes[0].phase
+
+    def show_picture(self, picture: SpinePicture | None) -> None:
+        """Show another picture, or none."""
+        self.picture, self._grey = picture, None
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(scaled(420), scaled(700))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(scaled(140), scaled(200))
+
+    def pos_of(self, ras: FloatArray) -> QPointF:
+        """Widget position of a RAS point."""
+        axis = 1 if self.plane is Plane.SAGITTAL else 0
+        mm = self.view.mm_per_px
+        x = self.width() / 2 + (self.view.sides_mm[self.plane] - float(ras[axis])) / mm
+        y = self.height() / 2 + (self.view.height_mm - float(ras[2])) / mm
+        return QPointF(x, y)
+
+    def side_and_height(self, pos: QPointF) -> tuple[float, float]:
+        """RAS y or x, and z, under a widget position."""
+        mm = self.view.mm_per_px
+        side = self.view.sides_mm[self.plane] - (pos.x() - self.width() / 2) * mm
+        return side, self.view.height_mm - (pos.y() - self.height() / 2) * mm
+
+    def ras_at(self, pos: QPointF) -> FloatArray | None:
+        """Point of the patient under a widget position, RAS mm; ``None`` without a picture."""
+        if self.picture is None:
+            return None
+        side, height = self.side_and_height(pos)
+        plane = self.picture.plane
+        row = (plane.top_mm - height) / plane.mm_per_px
+        return plane.to_ras(row, (plane.left_mm - side) / plane.mm_per_px)
+
+    def places(self) -> dict[str, tuple[float, float]]:
+        """Widget position of each centroid."""
+        found = {}
+        for key in self.layer.from_above():
+            at = self.pos_of(self.layer.ras(key))
+            found[key] = (at.x(), at.y())
+        return found
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor("#000000"))
+        if self.picture is not None:
+            self._paint_picture(painter, self.picture)
+            self._paint_spine(painter)
+        self._paint_texts(painter)
+
+    def _paint_picture(self, painter: QPainter, picture: SpinePicture) -> None:
+        plane = picture.plane
+        scale = plane.mm_per_px / self.view.mm_per_px
+        axis = plane.axis
+        corner = np.zeros(3)
+        corner[axis] = plane.left_mm + plane.mm_per_px / 2
+        corner[2] = plane.top_mm + plane.mm_per_px / 2
+        rows, columns = plane.shape
+        target = QRectF(self.pos_of(corner), self.pos_of(corner))
+        target.setSize(QRectF(0, 0, columns * scale, rows * scale).size())
+        painter.setRenderHint(QPainter.SmoothPixmapTransform)
+        painter.drawImage(target, self._grey_image(picture))
+
+    def _grey_image(self, picture: SpinePicture) -> QImage:
+        """The picture in the grey scale of the views; kept until either changes."""
+        window = self.ws.views.window(self.phase)
+        key = (window.width_hu, window.level_hu)
+        if self._grey is None or self._grey[0] != key:
+            low = window.level_hu - window.width_hu / 2
+            grey = (picture.image_hu - np.float32(low)) * np.float32(255 / window.width_hu)
+            pixels = np.clip(grey, 0, 255).astype(np.uint8)
+            rows, columns = pixels.shape
+            image = QImage(pixels.tobytes(), columns, rows, columns, QImage.Format_Grayscale8)
+            self._grey = (key, image.copy())
+        return self._grey[1]
+
+    def _paint_spine(self, painter: QPainter) -> None:
+        layer, selected = self.layer, self.ws.spine.key
+        keys = layer.from_above()
+        if not keys:
+            return
+        painter.setRenderHint(QPainter.Antialiasing)
+        if len(keys) > 1:
+            line = self._line(np.array([layer.ras(key) for key in keys]))
+            for colour, width in ((QColor(0, 0, 0, 120), 3.4), (QColor(ACCENT), 1.6)):
+                painter.setPen(QPen(colour, scaled(width)))
+                painter.drawPolyline(line)
+        names = []
+        for key in keys:
+            at = self.pos_of(layer.ras(key))
+            is_selected = key == selected
+            paint_mark(painter, at, layer.colour(key), is_selected=is_selected)
+            names.append((at, layer.name(key), text_colour(layer, key), is_selected))
+        is_small = self.view.mm_per_px > SMALL_MM_PER_PX
+        paint_names(painter, names, size_px=SMALL_PX + 1 if is_small else TEXT_PX)
+
+    def _line(self, points: FloatArray) -> QPolygonF:
+        """The curve through the centroids, on the screen."""
+        curve = SpineCurve.through(points)
+        low, high = curve.heights_mm[0], curve.heights_mm[-1]
+        heights = np.linspace(low, high, max(2, int((high - low) / LINE_STEP_MM)))
+        ras = np.column_stack((curve.at(heights), heights))
+        return QPolygonF([self.pos_of(point) for point in ras])
+
+    def _paint_texts(self, painter: QPainter) -> None:
+        ratio, margin = self.devicePixelRatioF(), scaled(MARGIN_PX)
+        title = self.plane.value.title()
+        corner = QPointF(margin, margin)
+        texts = [place_text(corner, title, ratio, colour=BRIGHT, bold=True)]
+        if self.picture is not None:
+            words = "brightest of a slab" if self.picture.is_projection else "along the spine"
+            start = margin + text_size(title, TEXT_PX, bold=True).width() + scaled(6)
+            room = self.width() - start - margin
+            window = window_text(self.ws.views.window(self.phase))
+            if text_size(words, SMALL_PX + 1).width() <= room:
+                texts.append(
+                    place_text(
+                        QPointF(start, margin + scaled(1)), words, ratio,
+                        colour=DIM, size_px=SMALL_PX + 1,
+                    )
+                )  # fmt: skip
+                room -= text_size(words, SMALL_PX + 1).width() + scaled(10)
+            if self.plane is Plane.SAGITTAL and text_size(window, SMALL_PX + 1).width() <= room:
+                texts.append(
+                    place_text(
+                        QPointF(self.width() - margin, margin + scaled(1)), window, ratio,
+                        align=(1.0, 0.0), colour=DIM, size_px=SMALL_PX + 1,
+                    )
+                )  # fmt: skip
+            left, right, *_ = self.plane.edge_letters
+            for letter, x, align in ((left, margin, 0.0), (right, self.width() - margin, 1.0)):
+                at = QPointF(x, self.height() / 2)
+                texts.append(place_text(at, letter, ratio, align=(align, 0.5), colour=AMBER))
+        draw_texts(painter, texts)

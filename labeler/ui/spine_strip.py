@@ -1,0 +1,177 @@
+"""The whole spine at once: a sagittal and a coronal picture along it, and the gaps beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtGui import QResizeEvent, QShowEvent
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QWidget
+
+from labeler.core.geometry import Plane
+from labeler.core.landmarks import Centroid
+from labeler.state.placement import placed_volume_grid
+from labeler.state.strip_view import StripView
+from labeler.ui.spacing_plot import GapColumn
+from labeler.ui.spine_hand import SpineHand
+from labeler.ui.spine_layer import SpineLayer
+from labeler.ui.spine_pane import SpinePane
+from labeler.ui.style import scaled
+from labeler.workflows.correct_landmarks import next_doubt
+from labeler.workflows.draw_spine import STRIP, Pictures, draw_spine
+from labeler.workflows.keep_perspective import spine_phase
+from labeler.workflows.workspace import Workspace
+
+#: Room above and below the spine when all of it is shown, mm.
+SPARE_MM = 28.0
+
+#: What the axial view shows of a vertebra at first, mm.
+AXIAL_MM = 130.0
+
+EMPTY = "No centroids yet: choose Add (2) and click into the middle of each vertebral body"
+
+
+class SpineStrip(QWidget):
+    """Both pictures with one height and scale, and the curve of the gaps.
+
+    Signals
+    -------
+    refused
+        Sentence for the status bar: why something was not done.
+    """
+
+    refused = pyqtSignal(str)
+
+    def __init__(self, ws: Workspace, layer: SpineLayer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("spineStrip")
+        self.setAccessibleName("Spine")
+        self._ws = ws
+        self._layer = layer
+        self._view = StripView(self)
+        self._drawn: dict[str, Centroid] | None = None
+        self._is_placed = False
+        self._sagittal = SpinePane(ws, layer, self._view, Plane.SAGITTAL, self)
+        self._coronal = SpinePane(ws, layer, self._view, Plane.CORONAL, self)
+        self._column = GapColumn(ws, layer, self._view, self)
+        self._column.chosen.connect(ws.spine.select)
+        self._hint = QLabel(EMPTY, self)
+        self._hint.setObjectName("spineHint")
+        self._hint.setProperty("dim", True)
+        self._hint.setAlignment(Qt.AlignCenter)
+        self._hint.setWordWrap(True)
+        self._hint.setAttribute(Qt.WA_TransparentForMouseEvents)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(scaled(3))
+        layout.addWidget(self._sagittal, 1)
+        layout.addWidget(self._column)
+        layout.addWidget(self._coronal, 1)
+        for pane in self.panes:
+            hand = SpineHand(pane)
+            hand.refused.connect(self.refused)
+            hand.fit_requested.connect(self.fit)
+        layer.changed.connect(self._draw)
+        ws.session.case_opened.connect(self._case_opened)
+        ws.session.volume_loaded.connect(self._volume_loaded)
+        ws.perspective.changed.connect(lambda _: self._draw())
+        self._show_hint()
+
+    @property
+    def panes(self) -> tuple[SpinePane, SpinePane]:
+        """Sagittal and coronal picture."""
+        return self._sagittal, self._coronal
+
+    @property
+    def view(self) -> StripView:
+        """What part of the spine is shown."""
+        return self._view
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the pictures are those of the centroids as they are now."""
+        return self._is_drawn_for_now() and not self._ws.tasks.is_pending(STRIP)
+
+    def fit(self) -> None:
+        """Show the whole spine, or all of the image while there are no centroids."""
+        box = self._box()
+        if box is not None:
+            self._view.show_box(*box, self._sagittal.height())
+            self._is_placed = True
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._hint.setGeometry(
+            scaled(20), self.height() - scaled(64), self.width() - scaled(40), scaled(48)
+        )
+        self._hint.raise_()
+        self.fit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self._draw()
+
+    def _box(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        session = self._ws.session
+        if self._layer.centroids:
+            points = np.array([c.position_ras for c in self._layer.centroids.values()])
+            low, high = points.min(axis=0), points.max(axis=0)
+            low[2] -= SPARE_MM
+            high[2] += SPARE_MM
+            return tuple(low.tolist()), tuple(high.tolist())
+        grid = None
+        if session.case is not None:
+            grid = placed_volume_grid(session, spine_phase(session.case))
+        if grid is None:
+            return None
+        ends = grid.to_ras(np.stack((np.zeros(3), np.array(grid.shape_ijk) - 1.0)))
+        return tuple(ends.min(axis=0).tolist()), tuple(ends.max(axis=0).tolist())
+
+    def _case_opened(self, _case: object) -> None:
+        self._drawn, self._is_placed = None, False
+        self._ws.tasks.cancel(STRIP)
+        for pane in self.panes:
+            pane.show_picture(None)
+        self._show_hint()
+
+    def _volume_loaded(self, phase: str) -> None:
+        case = self._ws.session.case
+        if case is not None and phase == spine_phase(case):
+            self._drawn = None
+            self._draw()
+
+    def _draw(self) -> None:
+        """Ask for the pictures of the centroids, unless they are there or nobody looks."""
+        self._show_hint()
+        if self.isVisible() and self._layer.is_shown and not self._is_drawn_for_now():
+            centroids = self._layer.centroids
+            draw_spine(self._ws, centroids, lambda pictures: self._show(centroids, pictures))
+
+    def _is_drawn_for_now(self) -> bool:
+        """Whether the line is the same; names do not matter."""
+        if self._drawn is None:
+            return False
+        now, then = self._layer.centroids, self._drawn
+        places = [{c.position_ras for c in some.values()} for some in (now, then)]
+        return places[0] == places[1]
+
+    def _show(self, centroids: dict[str, Centroid], pictures: Pictures) -> None:
+        self._drawn = centroids
+        for pane in self.panes:
+            pane.show_picture(pictures[pane.plane])
+        if not self._is_placed:
+            self.fit()
+            self._go_to_first(centroids)
+
+    def _go_to_first(self, centroids: dict[str, Centroid]) -> None:
+        """Show the first vertebra to look at, large; in the middle when nothing is doubtful."""
+        if not centroids:
+            return
+        views = self._ws.views
+        views.set_frame(mm_per_px=AXIAL_MM / min(views.view_size_px))
+        if self._ws.spine.key is None:
+            keys = self._layer.from_above()
+            doubtful = next_doubt(self._ws.session, None)
+            self._ws.spine.select(doubtful or keys[len(keys) // 2])
+
+    def _show_hint(self) -> None:
+        has_case = self._ws.session.case is not None
+        self._hint.setVisible(has_case and not self._layer.centroids)
+        self._column.setVisible(bool(self._layer.centroids))
