@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,6 +19,9 @@ from inference.progress import Span
 from inference.results import write_results
 from inference.volumes import NIFTI_SUFFIXES, Input, find_inputs, read_source, with_phases
 from inference.worker import Worker, WorkerError
+
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors after which no other case can be written either."""
 
 _READ = 0.05  # share of reading in the progress of a case
 
@@ -116,8 +120,13 @@ def run_case(
 
 
 def has_results(out: Path, card: Card) -> bool:
-    """Whether a folder has results of a model."""
-    return (out / f"{card.id}.json").exists() or (out / f"{card.id}.nii.gz").exists()
+    """Whether a folder has results of a model, whole or not."""
+    return is_done(out, card) or (out / f"{card.id}.nii.gz").exists()
+
+
+def is_done(out: Path, card: Card) -> bool:
+    """Whether a folder has all results of a model: the document is written last."""
+    return (out / f"{card.id}.json").exists()
 
 
 def find_cases(images: Path) -> list[Case]:
@@ -163,8 +172,12 @@ def run_batch(
     folders: Sequence[Path] = (),
     device: str = "auto",
     overwrite: bool = False,
+    told: Callable[[Row], None] = lambda row: None,
 ) -> list[Row]:
     """Run a model on many cases; a case that fails is a row, not an exception.
+
+    A case whose worker was killed is a failed one; the next gets a new worker. Where nothing can
+    be written any more, no further case is begun.
 
     Parameters
     ----------
@@ -178,9 +191,18 @@ def run_batch(
         As for :class:`inference.worker.Worker`.
     overwrite : bool
         Do cases again whose results are there.
+    told : callable
+        Gets each row as soon as it is known, in any thread, one after the other.
+
+    Raises
+    ------
+    OSError
+        The table or results cannot be written: a full disk, say.
+    Cancelled
+        From the context.
     """
     out.mkdir(parents=True, exist_ok=True)
-    progress = _Shared(context, len(cases))
+    progress = _Shared(context, [case.name for case in cases])
     rows: dict[int, Row] = {}
     pool = [Worker(folders=folders, device=device) for _ in range(min(workers, len(cases)))]
     free: SimpleQueue[Worker] = SimpleQueue()
@@ -197,7 +219,8 @@ def run_batch(
         with progress.lock:
             rows[index] = row
             _write_table(out / "batch.csv", [rows[n] for n in sorted(rows)])
-        progress.of(index).report(1.0, f"{cases[index].name}: {row.state}")
+            told(row)
+        progress.of(index).report(1.0, row.state)
 
     try:
         with ThreadPoolExecutor(max_workers=len(pool)) as threads:
@@ -225,11 +248,14 @@ def _row(
     folder = out / case.name
     if case.problem:
         return Row(case.name, "failed", case.problem)
-    if has_results(folder, card) and not overwrite:
-        return Row(case.name, "there", mask=str(folder / f"{card.id}.nii.gz"))
+    mask = folder / f"{card.id}.nii.gz"
+    if is_done(folder, card) and not overwrite:
+        return Row(case.name, "there", mask=str(mask) if mask.exists() else None)
     try:
         document = run_case(worker, card, case.inputs, params, folder, context, overwrite=True)
     except (ValueError, OSError, WorkerError) as error:
+        if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
+            raise
         return Row(case.name, "failed", str(error))
     warnings = "; ".join(document["warnings"])
     return Row(case.name, "done", "", document["seconds"], document["mask"], warnings)
@@ -238,10 +264,11 @@ def _row(
 class _Shared:
     """The progress of cases that run side by side, reported as one."""
 
-    def __init__(self, context: Context, cases: int) -> None:
+    def __init__(self, context: Context, cases: Sequence[str]) -> None:
         self.lock = threading.Lock()
         self._context = context
-        self._fractions = [0.0] * cases
+        self._cases = cases
+        self._fractions = [0.0] * len(cases)
         self._cancelled = False
 
     def of(self, index: int) -> Context:
@@ -261,7 +288,9 @@ class _Shared:
     def report(self, index: int, fraction: float, text: str) -> None:
         with self.lock:
             self._fractions[index] = max(self._fractions[index], fraction)
-            self._context.report(sum(self._fractions) / len(self._fractions), text)
+            done, total = sum(each >= 1.0 for each in self._fractions), len(self._cases)
+            said = f"{done} of {total} done, {self._cases[index]}: {text}"
+            self._context.report(sum(self._fractions) / total, said)
 
 
 @dataclass(frozen=True)

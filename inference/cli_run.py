@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from inference.batch import Row
     from inference.contract import Card, Context, ParamValue
     from inference.registry import ModelEntry
 
@@ -151,7 +154,8 @@ def batch(
     """Run MODEL on every case in IMAGES: folders of phases, or files named CASE_PHASE.nii.gz.
 
     OUT gets a folder for each case, and batch.csv. Cases that have their result already are
-    passed over, so a batch that was stopped goes on where it was.
+    passed over, so a batch that was stopped goes on where it was. A case that fails stops no
+    other; the exit code is 1 then. Without a terminal each case is a line on standard error.
     """
     from inference.batch import find_cases, run_batch
     from inference.registry import find_model
@@ -159,6 +163,14 @@ def batch(
     card = find_model(model, folders).card()
     values = parse_params(card, params)
     cases = find_cases(images)
+    count = itertools.count(1)
+
+    def tell(row: Row) -> None:
+        """Say what became of a case, where there is no bar."""
+        if not sys.stderr.isatty():
+            problem = f": {row.problem}" if row.problem else ""
+            click.echo(f"{next(count)}/{len(cases)} {row.case} {row.state}{problem}", err=True)
+
     with _progress() as context:
         rows = run_batch(
             card,
@@ -170,12 +182,13 @@ def batch(
             folders=folders,
             device=device,
             overwrite=overwrite,
+            told=tell,
         )
     failed = [row for row in rows if row.state == "failed"]
     if as_json:
         click.echo(json.dumps([vars(row) for row in rows], indent=1))
     else:
-        for row in failed:
+        for row in failed if sys.stderr.isatty() else ():
             click.echo(f"{row.case}: {row.problem}", err=True)
         click.echo(f"{len(rows) - len(failed)} of {len(rows)} cases done; see {out / 'batch.csv'}.")
     if failed:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,8 @@ def write_mask(path: Path, mask: LabelMap, source: Source) -> None:
         affine = None  # the header has it
     nifti = kind(mask.array.transpose(2, 1, 0), affine, header)  # type: ignore[no-untyped-call]
     part = path.with_name(f".{path.name[: -len('.nii.gz')]}.part.nii.gz")
-    nibabel.save(nifti, part)
-    os.replace(part, path)
+    with _whole_or_not_at_all(part, path):
+        nibabel.save(nifti, part)
 
 
 def landmarks_document(result: Result, image: Image) -> list[dict[str, Any]]:
@@ -74,7 +75,7 @@ def write_results(
 
     Files are named after the model: ``ID.nii.gz``, ``ID_ctd.json`` and ``ID.mrk.json`` with the
     landmarks for VerSe's and 3D Slicer's readers, and ``ID.json`` with the document and the
-    findings.
+    findings. The document is written last: where it is, the others are whole.
 
     Parameters
     ----------
@@ -138,5 +139,17 @@ def _source_of(result: Result, sources: dict[str, Source]) -> Source:
 
 def _write_json(path: Path, document: object) -> None:
     part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    with _whole_or_not_at_all(part, path):
+        part.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _whole_or_not_at_all(part: Path, path: Path) -> Iterator[None]:
+    """Put a file that is written within into its place; leave nothing when that fails."""
+    try:
+        yield
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

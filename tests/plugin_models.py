@@ -46,6 +46,14 @@ class Model:
     def killed(self, request, context):
         os.kill(os.getpid(), signal.SIGKILL)
 
+    def fragile(self, request, context):
+        if (self.image.array == -7).all():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def stuck(self, request, context):
+        if (self.image.array == -7).all():
+            self.patient(request, context)
+
     def crashing(self, request, context):
         os.kill(os.getpid(), signal.SIGSEGV)
 
@@ -103,7 +111,8 @@ class Broken:
 
 NAMES = (
     "threshold", "chatty", "doubting", "raising", "killed", "crashing", "leaving", "hungry",
-    "hanging", "holding", "patient", "misshapen", "mislabelled", "garbling",
+    "hanging", "holding", "patient", "misshapen", "mislabelled", "garbling", "fragile",
+    "stuck",
 )  # fmt: skip
 
 CARD = {
