@@ -9,13 +9,13 @@ import logging
 import signal
 import sys
 from functools import partial
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
 
 from PyQt5.QtCore import QObject, Qt, QTimer
 from PyQt5.QtWidgets import QApplication
 
+from labeler.log_file import log_to_file
 from labeler.state.perspective import LIVER, SPINE
 from labeler.state.selection import Selection
 from labeler.state.session import Session
@@ -25,7 +25,7 @@ from labeler.state.view_memory import ViewMemory, restored_views
 from labeler.storage.cache import VolumeCache
 from labeler.storage.cases import Case
 from labeler.storage.label_files import load_label_table
-from labeler.storage.locations import bundled_folder, user_config_folder, user_local_folder
+from labeler.storage.locations import bundled_folder, user_config_folder
 from labeler.storage.proposal_files import ProposalFolder
 from labeler.ui import style
 from labeler.ui.case_effort import CaseEffort
@@ -180,10 +180,6 @@ class Program(QObject):
             ws, self.saver, self.journal, NotesSettler(ws, self.opener, self.saver, self.journal),
             self.acts, self.status, self.window,
         )  # fmt: skip
-        self.centroid_acts = CentroidActions(
-            ws, commands, self.worklist, self.cases, self.switcher,
-            CentroidSettler(ws, self.opener, self.saver), self.window,
-        )  # fmt: skip
         commands.bind("case.search", self.cases.focus_search)
         self.spine.bind(self.window)
 
@@ -199,8 +195,6 @@ class Program(QObject):
         self.masks.said.connect(status.show_message)
         self.files.refused.connect(status.show_message)
         self.acts.refused.connect(status.show_message)
-        self.centroid_acts.refused.connect(status.show_message)
-        self.saver.centroid_conflict.connect(self.centroid_acts.settle)
         self.opener.phase_progress.connect(self.views.show_progress)
         self.preparation.progress.connect(self.views.show_preparing)
         self.preparation.ready.connect(lambda: self.views.show_preparing(None))
@@ -226,9 +220,19 @@ class Program(QObject):
         self.worklist.problem_found.connect(status.show_error)
         self.worklist.rows_added.connect(self._rows_added)
         self.worklist.scanned.connect(self._scanned)
+        self._bind_centroids()
         ws.session.case_opened.connect(self._case_opened)
         ws.session.volume_loaded.connect(self._phase_loaded)
         ws.session.mask_loaded.connect(self._mask_loaded)
+
+    def _bind_centroids(self) -> None:
+        acts = CentroidActions(
+            self.ws, self.commands, self.worklist, self.cases, self.switcher,
+            CentroidSettler(self.ws, self.opener, self.saver), self.window,
+        )  # fmt: skip
+        acts.refused.connect(self.status.show_message)
+        self.saver.centroid_conflict.connect(self.status.show_save_error)
+        self.saver.centroid_conflict.connect(acts.settle)
 
     def show(self) -> None:
         """Show the window where it was the last time."""
@@ -361,7 +365,7 @@ def run(
     Without ``images`` the folders of the last time are opened.
     """
     log_qt_messages()
-    _log_to_file()
+    log_to_file()
     application = create_application()
     program = Program()
     _survive_exceptions(program)
@@ -380,20 +384,6 @@ def run(
     ticker.timeout.connect(lambda: None)
     ticker.start(200)
     return application.exec_()
-
-
-def _log_to_file() -> None:
-    """Keep the last messages in the user's folder, for reports of errors; no patient data."""
-    folder = user_local_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(folder / "log.txt", maxBytes=2**20, backupCount=1)
-    except OSError as error:
-        log.warning("no log file: %s", error)
-        return
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
-    logging.getLogger().setLevel(logging.INFO)
 
 
 def _survive_exceptions(program: Program) -> None:

@@ -108,7 +108,7 @@ def with_centroid_file(case: Case, loaded: LoadedSidecar) -> LoadedSidecar:
         update["former_centroids"] = dict(notes.centroids)
         problems.append(
             f"{path.name} was changed outside of this program and is shown as it is now. "
-            "Centroids > “As noted before” brings back what was noted here."
+            "Spine > “As noted before” brings back what was noted here."
         )
     return replace(
         loaded,

@@ -123,8 +123,14 @@ class CaseSwitcher(QObject):
         else:
             self.open_case(case_id)
 
-    def finish_case(self) -> None:
-        """Mark the open case done, save it and open the next one."""
+    def finish_case(self, following: Callable[[str | None], str | None] | None = None) -> None:
+        """Mark the open case done, save it and open the next one.
+
+        Parameters
+        ----------
+        following
+            Finds the case after another one; the row below by default.
+        """
         case = self._ws.session.case
         if case is None:
             return
@@ -132,7 +138,20 @@ class CaseSwitcher(QObject):
             self.said.emit(self._ws.session.read_only_reason)
             return
         set_status(self._ws, "done")
-        self._saver.save(lambda ok: self.go(1) if ok else None)
+
+        def saved(ok: bool) -> None:
+            if not ok:
+                return
+            if following is None:
+                self.go(1)
+                return
+            case_id = following(case.id)
+            if case_id is None:
+                self.said.emit("Every case of the list is done.")
+            else:
+                self.open_case(case_id)
+
+        self._saver.save(saved)
 
     def open_roots(self, roots: Roots) -> None:
         """Show the cases of other folders."""

@@ -18,6 +18,7 @@ from labeler.ui.flow_layout import FlowLayout
 from labeler.ui.model_choice import DEMONSTRATION, wrapped_label
 from labeler.ui.model_progress import duration
 from labeler.ui.opinion_text import all_measures, doubt, measures_line, opinion_lines, percent
+from labeler.ui.proposal_landmarks import TakeLandmarks
 from labeler.ui.proposal_list import ProposalList
 from labeler.workflows.region_origins import types_named_by
 from labeler.workflows.review_proposal import go_to_proposed
@@ -45,6 +46,7 @@ class ProposalView(QWidget):
         self.setObjectName("proposalView")
         self.setAccessibleName("Proposal")
         self._ws = ws
+        self._commands = commands
         self._proposals = ws.session.proposals
         self._title = wrapped_label(self, "proposalTitle", "Which model proposes this")
         self._warning = wrapped_label(self, "proposalWarning", "What it may be used for")
@@ -101,6 +103,7 @@ class ProposalView(QWidget):
         layout.addLayout(line)
         for widget in (self._warning, self._doubts, self._summary, self._unknown):
             layout.addWidget(widget)
+        layout.addWidget(TakeLandmarks(self._ws, self._commands, self))
         layout.addWidget(self.rows, 1)
         layout.addWidget(buttons)
         layout.addWidget(self._detail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from PyQt5.QtCore import QObject
@@ -39,6 +40,13 @@ NOTES_BUTTONS: tuple[tuple[str, QMessageBox.ButtonRole, NotesAnswer, str], ...] 
     ),
     ("&Later", QMessageBox.RejectRole, "later", "Change nothing; saving asks again  (Esc)"),
 )
+
+CENTROIDS_TIPS: Mapping[NotesAnswer, str] = {
+    "mine": "Save your centroids; theirs stay in a file beside them",
+    "theirs": "Show their centroids instead of yours; Ctrl+Z brings yours back",
+    "copy": "Put your centroids into a file beside theirs, then show theirs",
+    "later": "Change nothing; saving asks again  (Esc)",
+}
 
 
 class SaveQuestions(QObject):
@@ -134,20 +142,36 @@ def ask_to_leave(parent: QWidget | None, case_id: str) -> bool:
 
 def notes_question(parent: QWidget | None, case_id: str, sentence: str) -> QMessageBox:
     """Make the question what to do about notes that somebody else has changed."""
-    box = QMessageBox(parent)
-    box.setObjectName("notesQuestion")
+    box = _theirs_or_mine(parent, "notesQuestion", {name: tip for _, _, name, tip in NOTES_BUTTONS})
     box.setWindowTitle("Notes changed by somebody else")
-    icon = style.icon("mdi6.account-edit-outline", style.AMBER)
-    box.setIconPixmap(icon.pixmap(style.scaled(32), style.scaled(32)))
     box.setText(f"Your notes of {case_id} were not saved.")
     box.setInformativeText(
         f"{sentence}\n\nNotes are status, comments, review ticks, axes and shifts; masks have "
         "files of their own."
     )
-    for words, role, name, tip in NOTES_BUTTONS:
+    return box
+
+
+def centroids_question(parent: QWidget | None, case_id: str, sentence: str) -> QMessageBox:
+    """Make the question what to do about a centroid file that somebody else has changed."""
+    box = _theirs_or_mine(parent, "centroidsQuestion", CENTROIDS_TIPS)
+    box.setWindowTitle("Centroids changed by somebody else")
+    box.setText(f"Your centroids of {case_id} were not saved.")
+    box.setInformativeText(sentence)
+    return box
+
+
+def _theirs_or_mine(
+    parent: QWidget | None, question: str, tips: Mapping[NotesAnswer, str]
+) -> QMessageBox:
+    box = QMessageBox(parent)
+    box.setObjectName(question)
+    icon = style.icon("mdi6.account-edit-outline", style.AMBER)
+    box.setIconPixmap(icon.pixmap(style.scaled(32), style.scaled(32)))
+    for words, role, name, _ in NOTES_BUTTONS:
         button = box.addButton(words, role)
-        button.setObjectName(f"notesQuestion.{name}")
-        button.setToolTip(tip)
+        button.setObjectName(f"{question}.{name}")
+        button.setToolTip(tips[name])
         if name == "later":
             box.setDefaultButton(button)
             box.setEscapeButton(button)
@@ -156,13 +180,21 @@ def notes_question(parent: QWidget | None, case_id: str, sentence: str) -> QMess
 
 def ask_about_notes(parent: QWidget | None, case_id: str, sentence: str) -> NotesAnswer:
     """Ask whose notes to keep; closing the question changes nothing."""
-    box = notes_question(parent, case_id, sentence)
+    return _answer(notes_question(parent, case_id, sentence))
+
+
+def ask_about_centroids(parent: QWidget | None, case_id: str, sentence: str) -> NotesAnswer:
+    """Ask whose centroids to keep; closing the question changes nothing."""
+    return _answer(centroids_question(parent, case_id, sentence))
+
+
+def _answer(box: QMessageBox) -> NotesAnswer:
     try:
         box.exec_()
         clicked = box.clickedButton().objectName() if box.clickedButton() else ""
+        question = box.objectName()
         return next(
-            (name for _, _, name, _ in NOTES_BUTTONS if clicked == f"notesQuestion.{name}"),
-            "later",
+            (name for _, _, name, _ in NOTES_BUTTONS if clicked == f"{question}.{name}"), "later"
         )
     finally:
         box.deleteLater()
