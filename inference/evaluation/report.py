@@ -144,6 +144,11 @@ def report_html(results: Sequence[CaseResult], title: str) -> str:
             froc_svg(curves),
             confusion_svg(table, names, [*names, "missed"]),
         ]
+    return page(title, body)
+
+
+def page(title: str, body: Sequence[str]) -> str:
+    """Return a whole HTML page, its parts one a line."""
     content = "\n".join(body)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'

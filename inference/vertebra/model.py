@@ -74,6 +74,11 @@ class VertebraModel:
         """What the model is."""
         return self._card
 
+    @property
+    def pipeline(self) -> Pipeline:
+        """What reads images."""
+        return self._pipeline
+
     def predict(self, request: Request, context: Context) -> Result:
         """Return the centres of the vertebrae in one phase.
 

@@ -1,0 +1,182 @@
+"""Figures of the vertebra model with intervals, from the results of single scans."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference.evaluation.vertebra import METHODS, REGIONS, SpineResult, located
+from inference.metrics import Interval, bootstrap, wilson
+
+ALL = "all"
+SHIFTS = (-2, -1, 0, 1, 2)
+MISSED, ELSEWHERE = "missed", "no vertebra"
+
+
+@dataclass(frozen=True)
+class SpineFigure:
+    """One figure of the report.
+
+    Parameters
+    ----------
+    field, method, measure : str
+    interval : Interval
+    """
+
+    field: str
+    method: str
+    measure: str
+    interval: Interval
+
+
+def spine_figures(results: Sequence[SpineResult]) -> list[SpineFigure]:
+    """Return all figures: over all scans and by kind of field of view, for each method."""
+    found = []
+    for field in (ALL, *dict.fromkeys(r.field for r in results if r.field)):
+        for method in METHODS:
+            scans = [r for r in results if r.method == method and field in (ALL, r.field)]
+            if scans:
+                named = [*_scan_figures(scans), *_region_figures(scans), *_flag_figures(scans)]
+                if method == METHODS[0]:
+                    named += _part_figures(scans)
+                found += [SpineFigure(field, method, name, value) for name, value in named]
+    return found
+
+
+def identification(scans: Sequence[SpineResult], levels: str = "CTL") -> Interval:
+    """Return the part of the vertebrae that is identified.
+
+    Its interval is drawn over scans, as vertebrae of one scan are right or wrong together.
+
+    Parameters
+    ----------
+    scans : sequence of SpineResult
+    levels : str
+        First letters of the levels that count; the sacrum does not, as in the challenge.
+    """
+    rows = [[v.identified for v in scan.true if v.level[0] in levels] for scan in scans]
+    rows = [row for row in rows if row]
+    sums, sizes = np.array([sum(row) for row in rows]), np.array([len(row) for row in rows])
+
+    def share(numbers: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+        at = numbers.astype(np.intp)
+        return float(sums[at].sum() / sizes[at].sum())
+
+    drawn = bootstrap([float(n) for n in range(len(rows))], share)
+    return Interval(drawn.value, drawn.low, drawn.high, int(sizes.sum()) if rows else 0)
+
+
+def _scan_figures(scans: Sequence[SpineResult]) -> list[tuple[str, Interval]]:
+    seconds = [scan.seconds for scan in scans]
+    return [
+        ("identification", identification(scans)),
+        ("mean distance of identified, mm", bootstrap([_distance(s, True) for s in scans])),
+        ("mean distance of all found, mm", bootstrap([_distance(s, False) for s in scans])),
+        ("scans all correct", _share(scan.all_correct for scan in scans)),
+        ("scans shifted as a whole", _share(bool(scan.shift) for scan in scans if scan.true)),
+        ("seconds a scan", bootstrap(seconds)),
+    ]
+
+
+def _region_figures(scans: Sequence[SpineResult]) -> list[tuple[str, Interval]]:
+    return [
+        (f"identification {region}", identification(scans, first))
+        for region, first in REGIONS.items()
+        if any(v.level.startswith(first) for scan in scans for v in scan.true)
+    ]
+
+
+def _flag_figures(scans: Sequence[SpineResult]) -> list[tuple[str, Interval]]:
+    marks = [p for scan in scans for p in scan.predicted]
+    return [
+        ("wrong among flagged", _share(not p.right for p in marks if p.flagged)),
+        ("wrong among unflagged", _share(not p.right for p in marks if not p.flagged)),
+        ("flagged", _share(p.flagged for p in marks)),
+    ]
+
+
+def _part_figures(scans: Sequence[SpineResult]) -> list[tuple[str, Interval]]:
+    """Return what the two networks do apart from one another."""
+    off = [abs(n) for scan in scans for n in scan.parts.levels_off]
+    near = [hit for scan in scans for hit in located(scan.parts)]
+    apart = [d for scan in scans for d in scan.parts.nearest_mm if d < math.inf]
+    return [
+        ("level network right at true centres", _share(n == 0 for n in off)),
+        ("level network at most one off", _share(n <= 1 for n in off)),
+        ("centre network within 6 mm", _share(near)),
+        ("centre network, median distance in mm", bootstrap(apart, lambda x: float(np.median(x)))),
+    ]
+
+
+def _distance(scan: SpineResult, identified: bool) -> float:
+    found = [v.distance_mm for v in scan.true if not v.missed and (v.identified or not identified)]
+    return float(np.mean(found)) if found else math.nan
+
+
+def _share(values: Iterable[bool]) -> Interval:
+    known = list(values)
+    return wilson(sum(known), len(known))
+
+
+def shift_counts(scans: Sequence[SpineResult]) -> dict[str, int]:
+    """Return how many predictions are off by how many levels, and how much is missed.
+
+    Keys are the shifts (``-2`` and ``+2`` stand for more as well), predictions where there is no
+    vertebra, and vertebrae that nothing was predicted for.
+    """
+    counts = Counter[str]()
+    for scan in scans:
+        for mark in scan.predicted:
+            if mark.shift is None:
+                counts[ELSEWHERE] += 1
+            else:
+                counts[shift_name(min(max(mark.shift, SHIFTS[0]), SHIFTS[-1]))] += 1
+        counts[MISSED] += sum(v.missed for v in scan.true)
+    return {name: counts[name] for name in (*map(shift_name, SHIFTS), ELSEWHERE, MISSED)}
+
+
+def shift_name(shift: int) -> str:
+    """Return a shift in words: ``-1``, ``0``, ``+1``."""
+    return f"{shift:+d}" if shift else "0"
+
+
+def spine_figures_csv(found: Sequence[SpineFigure]) -> str:
+    """Return the figures as CSV."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("field of view", "method", "measure", "value", "low", "high", "n"))
+    for f in found:
+        i = f.interval
+        numbers = [f"{v:.4f}" for v in (i.value, i.low, i.high)]
+        writer.writerow((f.field, f.method, f.measure, *numbers, i.count))
+    return out.getvalue()
+
+
+def scans_csv(results: Sequence[SpineResult]) -> str:
+    """Return one row for each scan and method."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    columns: tuple[tuple[str, Callable[[SpineResult], object]], ...] = (
+        ("scan", lambda r: r.name),
+        ("field of view", lambda r: r.field),
+        ("method", lambda r: r.method),
+        ("vertebrae", lambda r: len(r.true)),
+        ("identified", lambda r: sum(v.identified for v in r.true)),
+        ("missed", lambda r: sum(v.missed for v in r.true)),
+        ("wrong", lambda r: sum(not p.right for p in r.predicted)),
+        ("flagged", lambda r: sum(p.flagged for p in r.predicted)),
+        ("shift", lambda r: "" if r.shift is None else r.shift),
+        ("all correct", lambda r: int(r.all_correct)),
+        ("mean distance mm", lambda r: f"{_distance(r, identified=False):.2f}"),
+        ("levels", lambda r: f"{r.true[0].level} to {r.true[-1].level}" if r.true else ""),
+        ("seconds", lambda r: f"{r.seconds:.1f}"),
+    )
+    writer.writerow([name for name, _ in columns])
+    writer.writerows([[of(r) for _, of in columns] for r in results])
+    return out.getvalue()
