@@ -40,6 +40,7 @@ class LevelEntry(QFrame):
         super().__init__(parent)
         self.setObjectName("levelEntry")
         self.setProperty("popup", True)
+        self._is_open = False
         self._take: Callable[[str], None] | None = None
         self._had_focus: QWidget | None = None
         self._prompt = QLabel(self)
@@ -80,6 +81,7 @@ class LevelEntry(QFrame):
             Gets what was typed.
         """
         self._take = take
+        self._is_open = True
         self._had_focus = QApplication.focusWidget()
         self._prompt.setText(prompt)
         self._field.setText(text)
@@ -94,7 +96,7 @@ class LevelEntry(QFrame):
     def eventFilter(self, field: QObject, event: QEvent) -> bool:
         if isinstance(event, QKeyEvent):
             return self._key(event)
-        if isinstance(event, QFocusEvent) and event.lost() and self.isVisible():
+        if isinstance(event, QFocusEvent) and event.lostFocus() and self._is_open:
             self._had_focus = None  # it was clicked elsewhere
             self._close()
         return False
@@ -128,7 +130,7 @@ class LevelEntry(QFrame):
             take(text)
 
     def _close(self) -> None:
-        self._take = None
+        self._take, self._is_open = None, False
         back, self._had_focus = self._had_focus, None
         self.hide()
         if back is not None:

@@ -96,7 +96,6 @@ class SpineStrip(QWidget):
         box = self._box()
         if box is not None:
             self._view.show_box(*box, self._sagittal.height())
-            self._is_placed = True
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._hint.setGeometry(
@@ -157,6 +156,7 @@ class SpineStrip(QWidget):
         for pane in self.panes:
             pane.show_picture(pictures[pane.plane])
         if not self._is_placed:
+            self._is_placed = True
             self.fit()
             self._go_to_first(centroids)
 
