@@ -15,7 +15,6 @@ from types import TracebackType
 from PyQt5.QtCore import QObject, Qt, QTimer
 from PyQt5.QtWidgets import QApplication
 
-from labeler.log_file import log_to_file
 from labeler.state.perspective import LIVER, SPINE
 from labeler.state.selection import Selection
 from labeler.state.session import Session
@@ -26,6 +25,7 @@ from labeler.storage.cache import VolumeCache
 from labeler.storage.cases import Case
 from labeler.storage.label_files import load_label_table
 from labeler.storage.locations import bundled_folder, user_config_folder
+from labeler.storage.log_file import log_to_file
 from labeler.storage.proposal_files import ProposalFolder
 from labeler.ui import style
 from labeler.ui.case_effort import CaseEffort

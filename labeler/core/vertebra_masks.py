@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from labeler.core.geometry import Grid
 from labeler.core.landmarks import Centroids, Point
@@ -51,6 +50,8 @@ def body_centres(
     dict
         RAS mm by label value.
     """
+    from scipy import ndimage  # not at the start: it takes long
+
     spacing = grid.spacing_mm[::-1]
     centres = {}
     for value, box in enumerate(ndimage.find_objects(labels), start=1):

@@ -18,13 +18,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from nibabel.orientations import (
-    aff2axcodes,
-    axcodes2ornt,
-    inv_ornt_aff,
-    io_orientation,
-    ornt_transform,
-)
 
 from labeler.core.landmarks import Centroid, Centroids, from_above
 from labeler.core.vertebrae import NAMES, NUMBERS, typed_level
@@ -60,6 +53,8 @@ class StoredGrid:
     @property
     def direction(self) -> tuple[str, str, str]:
         """Where the axes run to, such as ``("P", "I", "R")``."""
+        from nibabel.orientations import aff2axcodes  # not at the start: it takes long
+
         i, j, k = aff2axcodes(self.affine)
         return i, j, k
 
@@ -71,6 +66,13 @@ class StoredGrid:
         ValueError
             When `direction` is no orientation.
         """
+        from nibabel.orientations import (
+            axcodes2ornt,
+            inv_ornt_aff,
+            io_orientation,
+            ornt_transform,
+        )
+
         codes = tuple(direction)
         if len(codes) != 3 or not set(codes) <= set("LRAPSI"):
             raise ValueError("the direction is not three letters of L R A P S I")

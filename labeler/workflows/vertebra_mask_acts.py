@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from scipy import ndimage
-
 from labeler.core.distance import Check
 from labeler.core.landmarks import Centroid
 from labeler.core.mask import Mask, Patch
@@ -122,6 +120,8 @@ def _numbers(mask: Mask) -> Mapping[str, int]:
     PaintingError
         When its labels are no vertebrae.
     """
+    from scipy import ndimage  # not at the start: it takes long
+
     boxes = ndimage.find_objects(mask.array)
     values = {value for value, box in enumerate(boxes, start=1) if box is not None}
     numbers = numbering(_of_vertebrae(values))

@@ -324,7 +324,9 @@ def test_notes_that_fail_behind_the_file_do_not_make_it_a_stranger(bench, qtbot,
     notes.write_text('{"case": "a", "status": "flagged"}')  # somebody else's
     assert not bench.save(qtbot)
     assert "notes" in bench.said.pop()
-    assert points(read_centroids(path, IMAGE).centroids)["L1"] == pytest.approx((2, 13, -60), abs=0.01)
+    assert points(read_centroids(path, IMAGE).centroids)["L1"] == pytest.approx(
+        (2, 13, -60), abs=0.01
+    )
     notes.unlink()
     assert bench.save(qtbot), bench.said
 
