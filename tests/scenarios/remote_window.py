@@ -94,8 +94,8 @@ class RemoteWindow:
         -------
         dict
             The state afterwards: ``case``, ``digest`` of the mask, ``is_dirty``, ``read_only``,
-            ``message`` of the status bar, ``undo`` names, ``questions`` that were asked; after
-            ``save`` also ``saved``.
+            ``message`` of the status bar, ``undo`` names, ``questions`` that were asked,
+            ``centroids`` by key; after ``save`` also ``saved``.
         """
         self.tell(act, **what)
         return self.answer()
@@ -258,6 +258,7 @@ class Driver:
             "message": status.text(),
             "undo": [edit.name for edit in session.history.done],
             "questions": questions,
+            "centroids": session.annotations.entries("centroid"),
         }
 
     def _set_outcome(self, is_saved: bool) -> None:
@@ -318,6 +319,13 @@ class Driver:
         from labeler.workflows.review_case import set_status
 
         set_status(self.program.ws, text)
+        return {}, self._is_idle
+
+    def _move_centroid(self, key: str, position_ras: list[float]) -> Any:
+        from labeler.workflows.correct_landmarks import move_centroid
+
+        x, y, z = position_ras
+        move_centroid(self.program.ws, key, (x, y, z))
         return {}, self._is_idle
 
     def _save(self, buttons: tuple[str, ...] = ("Cancel", "Later")) -> Any:
