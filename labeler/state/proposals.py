@@ -145,6 +145,8 @@ class Proposal:
         Points that were found; ``None`` of a model that looks for none.
     has_mask
         Whether the model draws; if not, ``numbers`` is empty.
+    picture
+        PNG of how it was found; empty of a model that draws none.
     run
         Where it comes from.
     """
@@ -163,6 +165,7 @@ class Proposal:
     measures: Mapping[str, Any] = field(default_factory=dict)
     landmarks: tuple[ProposedPoint, ...] | None = None
     has_mask: bool = True
+    picture: bytes = b""
 
 
 class Proposals(QObject):

@@ -145,6 +145,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("proposal.reject", "Models", "Reject region", "Put the selected region of the proposal away, or bring it back", ("Alt+Del",), "mdi6.close-circle-outline", asleep=True),
     Command("proposal.reject_all", "Models", "Reject all", "Put every open region of the proposal away", ("Alt+Shift+Del",), "mdi6.close-circle-multiple-outline", asleep=True),
     Command("proposal.take_landmarks", "Models", "Take centroids", "Put the proposed centroids in the place of those of the case", ("Alt+T",), "mdi6.map-marker-check-outline", asleep=True),
+    Command("proposal.picture", "Models", "How it was found…", "Show what the model saw, as a picture that it drew", ("Alt+P",), "mdi6.image-search-outline", asleep=True),
     Command("proposal.show", "Models", "Show proposal", "Show or hide the dashed regions of the proposal", ("Alt+S",), "mdi6.eye-outline", True, True),
     Command("proposal.compare", "Models", "Compare with mask", "Show where the active mask differs from the proposal", ("Alt+Y",), "mdi6.compare", True, True),
     Command("proposal.labels", "Models", "Labels of the model…", "Say which labels the model's own names mean", (), "mdi6.tag-multiple-outline", asleep=True),

@@ -20,6 +20,7 @@ from labeler.ui.model_progress import duration
 from labeler.ui.opinion_text import all_measures, doubt, measures_line, opinion_lines, percent
 from labeler.ui.proposal_landmarks import TakeLandmarks
 from labeler.ui.proposal_list import ProposalList
+from labeler.ui.proposal_picture import PictureButton
 from labeler.workflows.region_origins import types_named_by
 from labeler.workflows.review_proposal import go_to_proposed
 from labeler.workflows.workspace import Workspace
@@ -104,6 +105,7 @@ class ProposalView(QWidget):
         for widget in (self._warning, self._doubts, self._summary, self._unknown):
             layout.addWidget(widget)
         layout.addWidget(TakeLandmarks(self._ws, self._commands, self))
+        layout.addWidget(PictureButton(self._ws, self._commands, self))
         layout.addWidget(self.rows, 1)
         layout.addWidget(buttons)
         layout.addWidget(self._detail)

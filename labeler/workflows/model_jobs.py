@@ -6,6 +6,7 @@ the end of the program. It is taken apart into regions when its case is shown.
 
 from __future__ import annotations
 
+import base64
 import datetime
 import math
 import secrets
@@ -169,6 +170,7 @@ def run_job(
         "warnings": list(answer.result.warnings),
         "report": answer.result.report,
         "measures": _plain(answer.result.measures or {}),
+        "picture": base64.b64encode(answer.result.picture).decode(),
     }
     labels = NO_LABELS if mask is None else mask.array
     return PackedProposal(case_key(case), pack(document, labels))

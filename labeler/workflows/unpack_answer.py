@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,9 +58,8 @@ def build_proposal(
         grid = Grid(labels.shape, np.array(document["affine"], dtype=np.float64))
         if phase not in volumes or not volumes[phase].grid.matches(grid):
             raise ValueError(f"the grid of {phase} is another one now")
-        seen, numbered = _as_seen(phase, volumes, shifts_mm), Numbered(labels, {})
-        if has_mask:
-            numbered = number_regions(labels, grid, seen, check)
+        seen = _as_seen(phase, volumes, shifts_mm)
+        numbered = number_regions(labels, grid, seen, check) if has_mask else Numbered(labels, {})
         opinions, warnings = _opinions(document["findings"], numbered, grid)
         if numbered.n_left_out:
             warnings += (f"{numbered.n_left_out:,} specks of the result are left out.",)
@@ -78,6 +78,7 @@ def build_proposal(
             measures=dict(document["measures"]),
             landmarks=_points(document["landmarks"]),
             has_mask=has_mask,
+            picture=base64.b64decode(document.get("picture", ""), validate=True),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it is damaged ({type(error).__name__})") from error
