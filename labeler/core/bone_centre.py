@@ -17,7 +17,7 @@ from labeler.core.landmarks import Point
 
 #: HU at which bone begins to count, and where it counts fully: a dense rim must not outweigh
 #: all of the spongy inside.
-SOFT_HU, BONE_HU = 80.0, 260.0
+SOFT_HU, BONE_HU = 80.0, 180.0
 
 #: Sizes of the template as shares of the distance to the neighbours: radius of the drum, half its
 #: height, where the discs end, outer radius of what is soft.
@@ -26,8 +26,12 @@ RADIUS, HALF_HEIGHT, DISC_END, RIM = 0.56, 0.38, 0.60, 0.80
 #: Edge of the voxels that the template is compared in, mm.
 SAMPLE_MM = 1.5
 
-#: A place that is this far away, as a share of the reach, must fit by a tenth better.
-_NEAR = 0.7
+#: How far away it is looked for across and along the spine, as shares of the distance to the
+#: neighbours: half of it away lies a disc, which looks like a body between its endplates.
+ACROSS, ALONG = 0.45, 0.34
+
+#: How much better than where it was a place must fit at the end of the reach.
+_NEAR = 0.10
 _LEAST_FIT = 0.12
 
 
@@ -48,8 +52,7 @@ def body_centre(
     grid
         Where the volume stands.
     start_ras
-        A point in the body or near to it, RAS mm; what is further away than 0.45 times `gap_mm`
-        is not looked at.
+        A point in the body or near to it, RAS mm (see :data:`ACROSS` and :data:`ALONG`).
     gap_mm
         Usual distance to the neighbours here: tells how large the body is.
     up_ras
@@ -66,13 +69,14 @@ def body_centre(
     axes = _frame(np.asarray(up_ras, dtype=np.float64))
     template = _template(gap_mm)
     half = template.shape[0] // 2
-    search = max(2, round(0.45 * gap_mm / SAMPLE_MM))
+    search = max(2, round(ACROSS * gap_mm / SAMPLE_MM))
     steps = np.arange(-half - search, half + search + 1) * SAMPLE_MM
     local = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1)
     bone = _bone(values_kji, grid, start + local @ axes)
     fit = fftconvolve(bone, template[::-1, ::-1, ::-1], mode="valid")
-    away = np.linalg.norm(local[half:-half, half:-half, half:-half], axis=-1) / SAMPLE_MM / search
-    score = np.where(away <= 1.0, fit - 0.1 * np.maximum(0.0, away - _NEAR), -np.inf)
+    side, front, height = np.moveaxis(local[half:-half, half:-half, half:-half], -1, 0) / gap_mm
+    away = (side**2 + front**2) / ACROSS**2 + (height / ALONG) ** 2
+    score = np.where(away <= 1.0, fit - _NEAR * away, -np.inf)
     peak = np.unravel_index(int(score.argmax()), score.shape)
     if fit[peak] < _LEAST_FIT:
         return None

@@ -102,6 +102,8 @@ class SpineChecks(QWidget):
         kinds = {doubt.kind for doubt in self._layer.doubts} | {
             "order" for doubt in self._layer.doubts if doubt.kind == "swapped"
         }
+        if not self._layer.has_mask:
+            kinds.add("mask")
         fine = [words for kind, words in ALL_KINDS if kind not in kinds]
         if not fine:
             return _plain_card("Nothing is fine yet", "true", self._holder)

@@ -13,7 +13,13 @@ from labeler.core.landmarks import Centroid, from_above
 from labeler.state.perspective import SPINE
 from labeler.state.session import Change
 from labeler.ui.style import ACCENT, AMBER, RED
-from labeler.workflows.correct_landmarks import FIELD, centroids_of, doubts_of, move_centroid
+from labeler.workflows.correct_landmarks import (
+    FIELD,
+    centroids_of,
+    doubts_of,
+    levels_in_mask,
+    move_centroid,
+)
 from labeler.workflows.workspace import Workspace
 
 #: Doubts at least this severe are red, others amber.
@@ -74,6 +80,11 @@ class SpineLayer(QObject):
     def from_above(self) -> list[str]:
         """Keys from the head down."""
         return from_above(self._centroids)
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether a vertebra mask is there to compare with."""
+        return levels_in_mask(self._ws.session, {}) is not None
 
     def ras(self, key: str) -> FloatArray:
         """Where a centroid is shown, RAS mm."""
