@@ -10,7 +10,7 @@ from labeler.core.volume import PHASES
 from labeler.storage.cases import Case
 from labeler.ui import formats, style
 from labeler.ui.badges import PHASE_LETTERS, STATUS_COLOURS, paint_dot
-from labeler.ui.case_table import CASE_ROLE, COUNT_ROLE, CURRENT_ROLE, SPINE_ROLE
+from labeler.ui.case_table import CASE_ROLE, COUNT_ROLE, CURRENT_ROLE, SPINE_ROLE, WAITING_ROLE
 from labeler.workflows.spine_worklist import SpineRow
 
 #: Severity of a doubt that is almost surely an error.
@@ -41,7 +41,11 @@ class CaseDelegate(QStyledItemDelegate):
             right = self._paint_count(painter, option, box, index.data(COUNT_ROLE), is_current)
             right = self._paint_phases(painter, small, box, right, case, is_current)
         if case.problems:
-            right = self._paint_problem(painter, box, right)
+            right = self._paint_mark(painter, box, right, "mdi6.alert", style.AMBER)
+        waiting = index.data(WAITING_ROLE)
+        if waiting is not None:  # amber: the model doubts its own result
+            colour = style.AMBER if waiting.warnings else style.ACCENT
+            right = self._paint_mark(painter, box, right, "mdi6.creation-outline", colour)
         box.setRight(right - style.scaled(4))
         painter.setFont(option.font)
         painter.setPen(QColor(style.BRIGHT if is_current else style.TEXT))
@@ -127,10 +131,11 @@ class CaseDelegate(QStyledItemDelegate):
             right -= width + style.scaled(5)
         return right - style.scaled(2)
 
-    def _paint_problem(self, painter: QPainter, box: QRect, right: int) -> int:
+    def _paint_mark(self, painter: QPainter, box: QRect, right: int, name: str, colour: str) -> int:
+        """Draw an icon; return where the next column ends."""
         side = style.scaled(14)
         place = QRect(right - side, box.center().y() - side // 2, side, side)
-        icon: QIcon = style.icon("mdi6.alert", style.AMBER)
+        icon: QIcon = style.icon(name, colour)
         icon.paint(painter, place)
         return right - side - style.scaled(4)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from PyQt5.QtCore import QAbstractListModel, QModelIndex, QObject, Qt
@@ -11,6 +11,7 @@ from PyQt5.QtCore import QAbstractListModel, QModelIndex, QObject, Qt
 from labeler.core.volume import PHASES
 from labeler.state.tasks import TaskContext
 from labeler.storage.cases import Case
+from labeler.storage.proposal_files import Waiting
 from labeler.storage.reports import ReportLibrary
 from labeler.ui import formats
 from labeler.ui.badges import STATUS_TEXTS, phase_title
@@ -21,6 +22,7 @@ CASE_ROLE = int(Qt.UserRole)
 COUNT_ROLE = CASE_ROLE + 1
 CURRENT_ROLE = CASE_ROLE + 2
 SPINE_ROLE = CASE_ROLE + 3
+WAITING_ROLE = CASE_ROLE + 4
 
 #: Filter that is no status: cases with doubts that nobody has settled.
 DOUBTFUL = "doubtful"
@@ -56,6 +58,7 @@ class CaseTable(QAbstractListModel):
         self._current_id: str | None = None
         self._statuses: list[str] = []
         self._rows: list[int] = []
+        self._waiting: Callable[[Case], Waiting | None] = _nothing_waits
         worklist.reset.connect(self._reset)
         worklist.rows_added.connect(self._add)
         worklist.row_changed.connect(self._change)
@@ -82,11 +85,25 @@ class CaseTable(QAbstractListModel):
             return self.spine(case.id)
         if role == CURRENT_ROLE:
             return case.id == self._current_id
+        if role == WAITING_ROLE:
+            return self._waiting(case)
         if role == Qt.ToolTipRole:
             tip = case_tip(case, self._worklist.region_counts.get(case.id))
+            tip += waiting_tip(self._waiting(case))
             spine = self.spine(case.id)
             return tip if spine is None else f"{tip}\n{spine_tip(spine)}"
         return None
+
+    def set_waiting(self, waiting: Callable[[Case], Waiting | None]) -> None:
+        """Show which cases have a proposal of a model that waits for them."""
+        self._waiting = waiting
+        self.show_waiting()
+
+    def show_waiting(self) -> None:
+        """Look again which cases have one."""
+        if self._rows:
+            last = self.index(len(self._rows) - 1)
+            self.dataChanged.emit(self.index(0), last, [WAITING_ROLE])
 
     def case(self, row: int) -> Case:
         """Case in a row of this model."""
@@ -219,6 +236,17 @@ def report_texts(
             cells = (cell for row in rows for cell in row.values.values())
             texts[case_id] = "\n".join(cells).casefold()
     return texts
+
+
+def _nothing_waits(case: Case) -> Waiting | None:
+    return None
+
+
+def waiting_tip(waiting: Waiting | None) -> str:
+    """Lines about a proposal that waits for a case, each after a line break."""
+    if waiting is None:
+        return ""
+    return "".join(f"\n{line}" for line in (f"{waiting.title} proposes", *waiting.warnings))
 
 
 def case_tip(case: Case, counts: dict[str, int] | None) -> str:

@@ -81,6 +81,8 @@ class ModelActions(QObject):
         for command, function in bindings.items():
             commands.bind(command, function)
         runner.answered.connect(self._answered)
+        cases.table.set_waiting(runner.shelf.waiting)
+        runner.shelf.waiting_changed.connect(cases.table.show_waiting)
         for signal in (
             runner.queue_changed,
             difference.changed,

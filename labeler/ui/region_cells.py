@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from labeler.core.labels import LabelTable
@@ -110,7 +110,7 @@ def sort_key(
     column: str,
     labels: LabelTable,
     reviewed: frozenset[int],
-    origins: dict[int, RegionOrigin],
+    origins: Mapping[int, RegionOrigin],
 ) -> Callable[[Region], Any]:
     """What rows are sorted by with a column; cells without a figure are the smallest."""
     if column == VOLUME:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,7 @@ class Group:
     regions: list[Region] = field(default_factory=list)
     total: int | None = None
     reviewed: frozenset[int] = frozenset()
-    origins: dict[int, RegionOrigin] = field(default_factory=dict)
+    origins: Mapping[int, RegionOrigin] = field(default_factory=dict)
 
 
 class RegionTable(QAbstractItemModel):
@@ -268,7 +268,7 @@ class RegionTable(QAbstractItemModel):
         self,
         regions: Sequence[Region],
         reviewed: frozenset[int],
-        origins: dict[int, RegionOrigin],
+        origins: Mapping[int, RegionOrigin],
     ) -> list[Region]:
         # by id first: equal rows stay in one order whatever was shown before
         ordered = sorted(regions, key=lambda region: (region.label, region.id))

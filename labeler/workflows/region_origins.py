@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from labeler.core.annotations import Annotations
 from labeler.core.labels import LabelTable
 from labeler.core.proposals import label_finder
+from labeler.core.regions import RegionIndex
 from labeler.state.proposals import PROVENANCE, Opinion
 from labeler.state.session import Session
 from labeler.workflows.region_notes import noted_regions
@@ -53,11 +56,26 @@ class RegionOrigin:
         return "" if self.opinion is None else pattern_of(self.opinion)
 
 
-def origins_of(session: Session, mask: str) -> dict[int, RegionOrigin]:
+#: Origins of regions that were counted, and the notes and their revision they were read from;
+#: notes are only amended before a new count is shown. Used in the main thread.
+_known: WeakKeyDictionary[RegionIndex, tuple[Annotations, int, dict[int, RegionOrigin]]] = (
+    WeakKeyDictionary()
+)
+
+
+def origins_of(session: Session, mask: str) -> Mapping[int, RegionOrigin]:
     """Origins of the regions of a mask by their ids; of several, the one accepted last."""
-    index = session.regions.get(mask)
+    index, notes = session.regions.get(mask), session.annotations
     if index is None:
         return {}
+    known = _known.get(index)
+    if known is None or known[0] is not notes or known[1] != notes.revision:
+        known = (notes, notes.revision, _read_origins(session, mask, index))
+        _known[index] = known
+    return known[2]
+
+
+def _read_origins(session: Session, mask: str, index: RegionIndex) -> dict[int, RegionOrigin]:
     found, named = {}, types_named_by(session.labels)
     for key, region_id in noted_regions(session.annotations, PROVENANCE, mask, index):
         origin = read_origin(key, session.annotations.get(PROVENANCE, key))

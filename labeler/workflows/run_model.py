@@ -100,7 +100,7 @@ class ModelRunner(QObject):
         super().__init__(parent)
         self._ws = ws
         self._worklist = worklist
-        self._shelf = shelf
+        self.shelf = shelf
         self._cache = cache
         self._make_worker = worker
         self._list_models = models
@@ -115,6 +115,7 @@ class ModelRunner(QObject):
         self.progress = Progress(0.0, "")
         ws.settings.changed.connect(self._settings_changed)
         worklist.reset.connect(self._forget_cases)
+        worklist.scanned.connect(shelf.look)
 
     @property
     def lines(self) -> Sequence[JobLine]:
@@ -203,7 +204,7 @@ class ModelRunner(QObject):
         for case in map(self._worklist.case, wanted):
             if case is None or self.refusal(model_id, case) or self._queue.is_asked(case, model_id):
                 continue
-            if (case.id, model_id) not in self._failed_ahead and not self._shelf.holds(case):
+            if (case.id, model_id) not in self._failed_ahead and not self.shelf.holds(case):
                 jobs.append(self._job(case, model_id, params, is_ahead=True))
         self._add(jobs)
 
@@ -272,7 +273,7 @@ class ModelRunner(QObject):
             self._time_left, self.progress = None, Progress(0.0, "Waiting for the model")
             self._ws.tasks.submit(
                 "model", ("model", job.number), _run, job, self._ready_worker(), self._cache,
-                self._shelf.folder,
+                self.shelf.folder,
                 done=lambda packed: self._done(job, packed),
                 failed=lambda error: self._job_failed(job, error),
                 progress=self._report,
@@ -306,7 +307,7 @@ class ModelRunner(QObject):
 
     def _done(self, job: Job, packed: PackedProposal) -> None:
         self._queue.settle(job, "done")
-        self._shelf.keep(packed)
+        self.shelf.keep(packed)
         self.answered.emit(job)
         self._begin_next()
 

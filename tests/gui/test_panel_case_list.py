@@ -2,9 +2,12 @@
 
 import pytest
 from PyQt5.QtCore import Qt
+from PyQt5.QtGui import QColor
 from PyQt5.QtTest import QAbstractItemModelTester, QTest
 from PyQt5.QtWidgets import QApplication, QLineEdit, QPushButton
 
+from labeler.storage.proposal_files import Waiting
+from labeler.ui import style
 from labeler.ui.case_list import CaseList
 from labeler.workflows.open_folder import Worklist
 from tests.gui.panel_kit import (
@@ -187,3 +190,26 @@ def test_empty_lists_say_what_to_do(qtbot, ws, commands, tmp_path, cases):
     type_search(cases, "zzz")
     qtbot.waitUntil(lambda: "zzz" in cases._empty.text)
     assert "Esc" in cases._empty.text
+
+
+def test_cases_that_a_proposal_waits_for_are_marked_amber_when_it_is_doubtful(cases):
+    waits = {"b2": Waiting("Liver 1.0"), "c3": Waiting("Liver 1.0", ("The scan is cut off.",))}
+    cases.table.set_waiting(lambda case: waits.get(case.id))
+
+    def tip(row: int) -> str:
+        return cases.table.index(row).data(Qt.ToolTipRole)
+
+    def has(row: int, colour: str) -> bool:
+        picture = cases.view.grab(cases.view.visualRect(cases.table.index(row))).toImage()
+        wanted = QColor(colour).rgb()
+        pixels = (picture.pixel(x, y) for x in range(picture.width()) for y in range(10, 16))
+        return any(pixel == wanted for pixel in pixels)
+
+    assert "proposes" not in tip(0)
+    assert tip(1).endswith("Liver 1.0 proposes")
+    assert tip(2).endswith("Liver 1.0 proposes\nThe scan is cut off.")
+    assert [has(row, style.AMBER) for row in range(3)] == [False, False, True]
+    assert [has(row, style.ACCENT) for row in range(3)] == [False, True, False]
+    waits.clear()
+    cases.table.show_waiting()
+    assert not has(2, style.AMBER)
