@@ -203,37 +203,67 @@ def run_batch(
     """
     out.mkdir(parents=True, exist_ok=True)
     progress = _Shared(context, [case.name for case in cases])
-    rows: dict[int, Row] = {}
     pool = [Worker(folders=folders, device=device) for _ in range(min(workers, len(cases)))]
+    table = _Rows(out / "batch.csv", told)
+
+    def work(worker: Worker, index: int) -> None:
+        progress.check()
+        part = progress.of(index)
+        row = _row(worker, card, cases[index], params, out, part, overwrite)
+        table.add(index, row)
+        part.report(1.0, row.state)
+
+    try:
+        _share_out(pool, work, len(cases), progress)
+    finally:
+        for worker in pool:
+            worker.close()
+    return table.rows
+
+
+def _share_out(
+    pool: Sequence[Worker], work: Callable[[Worker, int], None], n_cases: int, progress: _Shared
+) -> None:
+    """Give each case to the next worker that is free; what one of them raises ends all."""
     free: SimpleQueue[Worker] = SimpleQueue()
     for worker in pool:
         free.put(worker)
 
-    def work(index: int) -> None:
-        progress.check()
+    def one(index: int) -> None:
         worker = free.get()
         try:
-            row = _row(worker, card, cases[index], params, out, progress.of(index), overwrite)
+            work(worker, index)
         finally:
             free.put(worker)
-        with progress.lock:
-            rows[index] = row
-            _write_table(out / "batch.csv", [rows[n] for n in sorted(rows)])
-            told(row)
-        progress.of(index).report(1.0, row.state)
 
-    try:
-        with ThreadPoolExecutor(max_workers=len(pool)) as threads:
-            try:
-                for job in [threads.submit(work, index) for index in range(len(cases))]:
-                    job.result()
-            except BaseException:
-                progress.cancel()
-                raise
-    finally:
-        for worker in pool:
-            worker.close()
-    return [rows[n] for n in sorted(rows)]
+    with ThreadPoolExecutor(max_workers=len(pool)) as threads:
+        try:
+            for job in [threads.submit(one, index) for index in range(n_cases)]:
+                job.result()
+        except BaseException:
+            progress.cancel()
+            raise
+
+
+class _Rows:
+    """The rows that are known, and the table of them on disk."""
+
+    def __init__(self, path: Path, told: Callable[[Row], None]) -> None:
+        self._path, self._told = path, told
+        self._lock = threading.Lock()
+        self._rows: dict[int, Row] = {}
+
+    @property
+    def rows(self) -> list[Row]:
+        """In the order of the cases."""
+        return [self._rows[index] for index in sorted(self._rows)]
+
+    def add(self, index: int, row: Row) -> None:
+        """Write the table with one more row, and tell of it."""
+        with self._lock:
+            self._rows[index] = row
+            _write_table(self._path, self.rows)
+            self._told(row)
 
 
 def _row(
@@ -265,7 +295,7 @@ class _Shared:
     """The progress of cases that run side by side, reported as one."""
 
     def __init__(self, context: Context, cases: Sequence[str]) -> None:
-        self.lock = threading.Lock()
+        self._lock = threading.Lock()
         self._context = context
         self._cases = cases
         self._fractions = [0.0] * len(cases)
@@ -282,11 +312,11 @@ class _Shared:
     def check(self) -> None:
         if self._cancelled:
             raise Cancelled
-        with self.lock:
+        with self._lock:
             self._context.check()
 
     def report(self, index: int, fraction: float, text: str) -> None:
-        with self.lock:
+        with self._lock:
             self._fractions[index] = max(self._fractions[index], fraction)
             done, total = sum(each >= 1.0 for each in self._fractions), len(self._cases)
             said = f"{done} of {total} done, {self._cases[index]}: {text}"

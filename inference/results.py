@@ -73,9 +73,8 @@ def write_results(
 ) -> dict[str, Any]:
     """Write what a model found into a folder and return the document of ``run --json``.
 
-    Files are named after the model: ``ID.nii.gz``, ``ID_ctd.json`` and ``ID.mrk.json`` with the
-    landmarks for VerSe's and 3D Slicer's readers, and ``ID.json`` with the document and the
-    findings. The document is written last: where it is, the others are whole.
+    Files are named after the model: ``ID.nii.gz``, landmarks as ``ID_ctd.json`` and
+    ``ID.mrk.json``, and last of all ``ID.json``, the document: where it is, the others are whole.
 
     Parameters
     ----------
