@@ -32,7 +32,7 @@ from inference.vertebra.rectification import sample
 IDENTIFIED_MM = 20.0
 ARG_MAX = "arg-max"
 METHODS: tuple[str, ...] = ("rectified", "candidates", ARG_MAX)
-"""Ways to decide; the last one is the highest value of each level's signal, without anatomy."""
+"""Ways to decide; the last takes each level where it is likeliest, without anatomy."""
 REGIONS: Mapping[str, str] = {"cervical": "C", "thoracic": "T", "lumbar": "L"}
 _ARG_MAX_LEAST = 0.15
 _NEAR_MM = 6.0
@@ -158,7 +158,7 @@ def evaluate_spine(
 def _decided(evidence: Evidence, method: str) -> dict[str, tuple[NDArray[np.float64], bool]]:
     """Return place and doubt by level."""
     if method == ARG_MAX:
-        signals = evidence.signals("rectified")
+        signals = evidence.probabilities("rectified")
         highest = signals.argmax(axis=1)
         return {
             LEVELS[n]: (centre_near(evidence, float(at)), False)

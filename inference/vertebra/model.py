@@ -155,13 +155,13 @@ def result_of(reading: SpineReading, image: Image, phase: str, picture: bytes = 
     """
     to_index = np.linalg.inv(image.affine_ras)
     landmarks = []
-    for vertebra, position in zip(reading.chain.vertebrae, reading.positions_ras, strict=True):
+    found = zip(reading.chain.vertebrae, reading.positions_ras, reading.confidences, strict=True)
+    for vertebra, position, confidence in found:
         index = to_index[:3, :3] @ position + to_index[:3, 3]
         flags = list(vertebra.flags)
         if not (0 <= index[2] <= image.array.shape[0] - 1):
             flags.append("outside of the image")
         x, y, z = position.tolist()
-        confidence = float(np.clip(vertebra.signal, 0.0, 1.0))
         number = VERSE_NUMBER[LEVELS[vertebra.level]]
         landmarks.append(Landmark(number, (x, y, z), confidence, tuple(flags)))
     chain = reading.chain

@@ -46,7 +46,8 @@ class Settings:
     weak : float
         A vertebra whose signal is below is flagged.
     rival : float
-        Another numbering that comes within this share of the best one is flagged.
+        Another numbering whose score comes as near to the best one as this is told of, and all
+        vertebrae are flagged.
     """
 
     threshold: float = 0.15
@@ -59,7 +60,7 @@ class Settings:
     scale_range: tuple[float, float] = (0.8, 1.25)
     climb_mm: float = 6.0
     weak: float = 0.3
-    rival: float = 0.05
+    rival: float = 0.6
     weights: Signals = field(default_factory=anchor_weights)
 
 
@@ -177,7 +178,7 @@ def find_chain(
     shift, rival = _rival(table, links, scale, spacing_mm)
     links = _climbed(signals, links, spacing_mm, settings)
     flags = _flags(signals, links, scale, spacing_mm, settings)
-    if rival >= (1.0 - settings.rival) * score:
+    if rival >= score - settings.rival:
         flags = [(*words, f"numbering by {shift:+d} fits nearly as well") for words in flags]
     vertebrae = [
         Found(level, position * spacing_mm, float(signals[level, position]), words)

@@ -3,7 +3,7 @@
 1. The level network looks at the body at 6 mm: where the column is, which level each part is.
 2. The spine line runs through the column.
 3. The centre network looks at the column straightened along that line, at 2 mm.
-4. Both become signals along the line: how likely a position is the centre of each level.
+4. Both become signals along the line: what speaks for a position as the centre of each level.
 5. The best anatomical chain through the signals names the vertebrae.
 """
 
@@ -46,6 +46,8 @@ _COLUMN_DISC_MM = 10.0
 _LEAST_COLUMN_ML = 8.0
 _CANDIDATE = 0.2
 _CANDIDATE_APART_MM = 8.0
+_HOPELESS_NATS = 3.0
+"""A level that is e^3 times less likely than another has nothing that speaks for it."""
 _SEEN = 0.25
 """The column is there where its signal is above this share of its highest value."""
 
@@ -92,13 +94,33 @@ class Evidence:
         last: NDArray[np.float32] = self.along[-1]
         return last
 
-    def signals(self, method: Method) -> NDArray[np.float32]:
+    def probabilities(self, method: Method) -> NDArray[np.float32]:
         """Return how likely each position is the centre of each level, shape (levels, m)."""
-        likely = self.along[:-1] / np.maximum(self.column, 1e-3)
+        product: NDArray[np.float32] = self._likely * self._heights(method)
+        return product
+
+    def signals(self, method: Method) -> NDArray[np.float32]:
+        """Return what speaks for each level at each position, 0 to 1, shape (levels, m).
+
+        Where there is a centre, a level loses by the logarithm of how much less likely it is
+        than the likeliest one there. The search adds signals up, and logarithms are what may be
+        added: a network that is never sure, but rarely far off, names a whole chain well.
+        """
+        likely = np.maximum(self._likely, 1e-6)
+        behind = np.log(likely / likely.max(axis=0))
+        worth = np.clip(1.0 + behind / _HOPELESS_NATS, 0.0, 1.0)
+        return (worth * self._heights(method)).astype(np.float32)
+
+    @property
+    def _likely(self) -> NDArray[np.float32]:
+        """Return the probability of each level, if there is a column."""
+        shares = self.along[:-1] / np.maximum(self.column, 1e-3)
+        return np.clip(shares, 0.0, 1.0).astype(np.float32)
+
+    def _heights(self, method: Method) -> NDArray[np.float32]:
+        """Return how likely each position is the centre of any body."""
         find = candidate_signal if method == "candidates" else centre_signal
-        heights = find(self.centres, len(self.column))
-        result: NDArray[np.float32] = np.clip(likely * heights, 0.0, 1.0).astype(np.float32)
-        return result
+        return np.clip(find(self.centres, len(self.column)), 0.0, 1.0).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,12 +135,15 @@ class SpineReading:
     chain : Chain
     positions_ras : ndarray, shape (len(chain.vertebrae), 3)
         Centres of the vertebrae of the chain.
+    confidences : tuple of float
+        How likely each is of its level and has its centre there.
     """
 
     evidence: Evidence
     signals: NDArray[np.float32]
     chain: Chain
     positions_ras: NDArray[np.float64]
+    confidences: tuple[float, ...]
 
 
 def decide(evidence: Evidence, method: Method = "rectified") -> SpineReading:
@@ -126,7 +151,12 @@ def decide(evidence: Evidence, method: Method = "rectified") -> SpineReading:
     signals = evidence.signals(method)
     chain = find_chain(signals, extent_mm=evidence.extent_mm)
     positions = [centre_near(evidence, v.position_mm) for v in chain.vertebrae]
-    return SpineReading(evidence, signals, chain, np.array(positions).reshape(-1, 3))
+    likely = evidence.probabilities(method)
+    last = likely.shape[1] - 1
+    sure = tuple(
+        float(likely[v.level, min(max(round(v.position_mm), 0), last)]) for v in chain.vertebrae
+    )
+    return SpineReading(evidence, signals, chain, np.array(positions).reshape(-1, 3), sure)
 
 
 class Pipeline:
