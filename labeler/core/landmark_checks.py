@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -85,10 +86,7 @@ def gaps(centroids: Centroids) -> list[Gap]:
     """Return the distances from the head down, compared at the size of this patient."""
     keys = from_above(centroids)
     pairs = list(itertools.pairwise(keys))
-    measured = [
-        float(np.linalg.norm(np.subtract(centroids[a].position_ras, centroids[b].position_ras)))
-        for a, b in pairs
-    ]
+    measured = [math.dist(centroids[a].position_ras, centroids[b].position_ras) for a, b in pairs]
     expected = [GAPS_MM.get((centroids[a].level, centroids[b].level)) for a, b in pairs]
     ratios = [d / e[0] for d, e in zip(measured, expected, strict=True) if e is not None]
     size = float(np.clip(np.median(ratios), *_SIZES)) if ratios else 1.0
@@ -212,11 +210,11 @@ def _drift(centroids: Centroids) -> list[Doubt]:
     keys = from_above(centroids)
     found = []
     for above, key, below in zip(keys, keys[1:], keys[2:], strict=False):
-        upper, here, lower = (np.array(centroids[k].position_ras) for k in (above, key, below))
+        upper, here, lower = (centroids[k].position_ras for k in (above, key, below))
         span = lower[2] - upper[2]
         share = (here[2] - upper[2]) / span if span else 0.5
-        aside = here[:2] - (upper + share * (lower - upper))[:2]
-        distance = float(np.linalg.norm(aside))
+        between = [a + share * (b - a) for a, b in zip(upper[:2], lower[:2], strict=True)]
+        distance = math.dist(here[:2], between)
         if distance > _DRIFT_MM:
             text = f"{centroids[key].level} lies {distance:.0f} mm beside its neighbours"
             found.append(Doubt("drift", (key,), text, min(2.0, distance / _DRIFT_MM)))

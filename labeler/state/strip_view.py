@@ -37,15 +37,19 @@ class StripView(QObject):
         self.mm_per_px = 1.0
 
     def show_box(
-        self, low_ras: tuple[float, ...], high_ras: tuple[float, ...], height_px: int
+        self,
+        low_ras: tuple[float, ...],
+        high_ras: tuple[float, ...],
+        size_px: tuple[int, int],
     ) -> None:
-        """Show a box (RAS mm) from top to bottom in so many pixels."""
+        """Show all of a box (RAS mm) in pictures of so many pixels (width, height)."""
         self.height_mm = (low_ras[2] + high_ras[2]) / 2
         self.sides_mm = {
             Plane.SAGITTAL: (low_ras[1] + high_ras[1]) / 2,
             Plane.CORONAL: (low_ras[0] + high_ras[0]) / 2,
         }
-        size = (high_ras[2] - low_ras[2]) / max(1, height_px)
+        width_mm, height_mm = max(np.subtract(high_ras, low_ras)[:2]), high_ras[2] - low_ras[2]
+        size = max(width_mm / max(1, size_px[0]), height_mm / max(1, size_px[1]))
         self.mm_per_px = float(np.clip(size, MIN_MM_PER_PX, MAX_MM_PER_PX))
         self.changed.emit()
 

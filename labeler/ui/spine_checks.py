@@ -52,6 +52,7 @@ class SpineChecks(QWidget):
         self._ws = ws
         self._commands = commands
         self._layer = layer
+        self._shown: tuple[object, ...] | None = None
         self.header = PanelHeader("Checks", self)
         self._holder = QWidget(self)
         self._cards = QVBoxLayout(self._holder)
@@ -80,6 +81,10 @@ class SpineChecks(QWidget):
         return [card.accessibleName() for card in found if card is not None]
 
     def _fill(self) -> None:
+        shown = (tuple(self._layer.doubts), bool(self._layer.centroids), self._layer.has_mask)
+        if shown == self._shown:
+            return
+        self._shown = shown
         while self._cards.count() > 1:
             self._cards.takeAt(0).widget().deleteLater()
         doubts = self._layer.doubts

@@ -39,7 +39,9 @@ def paint_names(
     *,
     size_px: float = TEXT_PX,
 ) -> None:
-    """Write levels at the right of their dots; one that would cover another is left out.
+    """Write levels at the right of their dots, at the edge of the widget at their left.
+
+    One that would cover another is left out.
 
     Parameters
     ----------
@@ -48,10 +50,12 @@ def paint_names(
     """
     taken: list[QRectF] = []
     texts = []
-    ratio = painter.device().devicePixelRatioF()
+    ratio, width = painter.device().devicePixelRatioF(), painter.window().width()
     for at, name, colour, _ in sorted(names, key=lambda entry: not entry[3]):
-        corner = at + QPointF(scaled(RING_PX + 5), 0.0)
         size = text_size(name, size_px, bold=True)
+        corner = at + QPointF(scaled(RING_PX + 5), 0.0)
+        if at.x() < width < corner.x() + size.width():
+            corner = at - QPointF(scaled(RING_PX + 5) + size.width(), 0.0)
         box = QRectF(corner - QPointF(0.0, size.height() / 2), size)
         if any(box.intersects(other) for other in taken):
             continue

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
-from PyQt5.QtCore import QPointF, QRectF, QSize, Qt
+import numpy.typing as npt
+from PyQt5.QtCore import QPointF, QSize, Qt
 from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPolygonF
 from PyQt5.QtWidgets import QSizePolicy, QWidget
 
-from labeler.core.curved_planes import SpineCurve
+from labeler.core.curved_planes import OUTSIDE_HU, SpineCurve
 from labeler.core.geometry import FloatArray, Plane
 from labeler.state.strip_view import StripView
+from labeler.state.view_state import Window
 from labeler.ui.spine_layer import SpineLayer
 from labeler.ui.spine_marks import paint_mark, paint_names, text_colour
 from labeler.ui.style import ACCENT, AMBER, BRIGHT, DIM, SMALL_PX, TEXT_PX, scaled
@@ -25,6 +28,37 @@ LINE_STEP_MM = 4.0
 
 #: Below this zoom names are written small.
 SMALL_MM_PER_PX = 0.9
+
+
+def grey_values(
+    image_hu: npt.NDArray[np.int16],
+    window: Window,
+    corner_px: tuple[float, float],
+    step_px: float,
+    size: tuple[int, int],
+) -> npt.NDArray[np.uint8]:
+    """Return a part of a picture in grey, interpolated; black outside of it.
+
+    Parameters
+    ----------
+    image_hu
+        ``[row, column]``.
+    window
+        Grey scale.
+    corner_px
+        Column and row of the picture at the centre of the first pixel.
+    step_px
+        Pixels of the picture a pixel of the result.
+    size
+        Width and height of the result.
+    """
+    matrix = np.array([[step_px, 0, corner_px[0]], [0, step_px, corner_px[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    part = cv2.warpAffine(image_hu, matrix, size, flags=flags, borderValue=(OUTSIDE_HU,))
+    scale = 255.0 / window.width_hu
+    low = window.level_hu - window.width_hu / 2
+    grey = cv2.convertScaleAbs(np.maximum(part, np.int16(low)), alpha=scale, beta=-low * scale)
+    return np.ascontiguousarray(grey, np.uint8)
 
 
 class SpinePane(QWidget):
@@ -54,7 +88,7 @@ class SpinePane(QWidget):
         self.view = view
         self.plane = plane
         self.picture: SpinePicture | None = None
-        self._grey: tuple[tuple[float, float], QImage] | None = None
+        self._backdrop: tuple[tuple[object, ...], QImage] | None = None
         layer.changed.connect(self.update)
         layer.moved.connect(self.update)
         view.changed.connect(self.update)
@@ -67,7 +101,7 @@ class SpinePane(QWidget):
 
     def show_picture(self, picture: SpinePicture | None) -> None:
         """Show another picture, or none."""
-        self.picture, self._grey = picture, None
+        self.picture, self._backdrop = picture, None
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -111,35 +145,29 @@ class SpinePane(QWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor("#000000"))
         if self.picture is not None:
-            self._paint_picture(painter, self.picture)
+            painter.drawImage(QPointF(0.0, 0.0), self._drawn(self.picture))
             self._paint_spine(painter)
         self._paint_texts(painter)
 
-    def _paint_picture(self, painter: QPainter, picture: SpinePicture) -> None:
-        plane = picture.plane
-        scale = plane.mm_per_px / self.view.mm_per_px
-        axis = plane.axis
-        corner = np.zeros(3)
-        corner[axis] = plane.left_mm + plane.mm_per_px / 2
-        corner[2] = plane.top_mm + plane.mm_per_px / 2
-        rows, columns = plane.shape
-        target = QRectF(self.pos_of(corner), self.pos_of(corner))
-        target.setSize(QRectF(0, 0, columns * scale, rows * scale).size())
-        painter.setRenderHint(QPainter.SmoothPixmapTransform)
-        painter.drawImage(target, self._grey_image(picture))
-
-    def _grey_image(self, picture: SpinePicture) -> QImage:
-        """The picture in the grey scale of the views; kept until either changes."""
+    def _drawn(self, picture: SpinePicture) -> QImage:
+        """The picture as it is shown; kept while centroids are dragged over it."""
+        view, ratio = self.view, self.devicePixelRatioF()
         window = self.ws.views.window(self.phase)
-        key = (window.width_hu, window.level_hu)
-        if self._grey is None or self._grey[0] != key:
-            low = window.level_hu - window.width_hu / 2
-            grey = (picture.image_hu - np.float32(low)) * np.float32(255 / window.width_hu)
-            pixels = np.clip(grey, 0, 255).astype(np.uint8)
-            rows, columns = pixels.shape
-            image = QImage(pixels.tobytes(), columns, rows, columns, QImage.Format_Grayscale8)
-            self._grey = (key, image.copy())
-        return self._grey[1]
+        key = (
+            view.height_mm, view.sides_mm[self.plane], view.mm_per_px, self.width(),
+            self.height(), ratio, window,
+        )  # fmt: skip
+        if self._backdrop is None or self._backdrop[0] != key:
+            size = (round(self.width() * ratio), round(self.height() * ratio))
+            mm = view.mm_per_px / ratio / picture.plane.mm_per_px
+            left = (picture.plane.left_mm - view.sides_mm[self.plane]) / picture.plane.mm_per_px
+            top = (picture.plane.top_mm - view.height_mm) / picture.plane.mm_per_px
+            corner = (left - (size[0] - 1) / 2 * mm, top - (size[1] - 1) / 2 * mm)
+            grey = grey_values(picture.image_hu, window, corner, mm, size)
+            image = QImage(grey.data, *size, size[0], QImage.Format_Grayscale8).copy()
+            image.setDevicePixelRatio(ratio)
+            self._backdrop = (key, image)
+        return self._backdrop[1]
 
     def _paint_spine(self, painter: QPainter) -> None:
         layer, selected = self.layer, self.ws.spine.key

@@ -21,7 +21,10 @@ from labeler.workflows.draw_spine import STRIP, Pictures, draw_spine
 from labeler.workflows.keep_perspective import spine_phase
 from labeler.workflows.workspace import Workspace
 
-#: Room above and below the spine when all of it is shown, mm.
+#: Width from which on the gaps are shown beside the pictures.
+COLUMN_FROM_PX = 640
+
+#: Room around the spine when all of it is shown, mm.
 SPARE_MM = 28.0
 
 #: What the axial view shows of a vertebra at first, mm.
@@ -95,9 +98,10 @@ class SpineStrip(QWidget):
         """Show the whole spine, or all of the image while there are no centroids."""
         box = self._box()
         if box is not None:
-            self._view.show_box(*box, self._sagittal.height())
+            self._view.show_box(*box, (self._sagittal.width(), self._sagittal.height()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        self._show_hint()
         self._hint.setGeometry(
             scaled(20), self.height() - scaled(64), self.width() - scaled(40), scaled(48)
         )
@@ -112,8 +116,8 @@ class SpineStrip(QWidget):
         if self._layer.centroids:
             points = np.array([c.position_ras for c in self._layer.centroids.values()])
             low, high = points.min(axis=0), points.max(axis=0)
-            low[2] -= SPARE_MM
-            high[2] += SPARE_MM
+            low -= SPARE_MM
+            high += SPARE_MM
             return tuple(low.tolist()), tuple(high.tolist())
         grid = None
         if session.case is not None:
@@ -174,4 +178,6 @@ class SpineStrip(QWidget):
     def _show_hint(self) -> None:
         has_case = self._ws.session.case is not None
         self._hint.setVisible(has_case and not self._layer.centroids)
-        self._column.setVisible(bool(self._layer.centroids))
+        # in a narrow window the pictures need the room; the panel has the same curve
+        is_wide = self.width() >= scaled(COLUMN_FROM_PX)
+        self._column.setVisible(bool(self._layer.centroids) and is_wide)

@@ -1,0 +1,179 @@
+"""Parts of the spine perspective by themselves: what they say, where they put it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PyQt5.QtCore import QPoint, Qt
+from PyQt5.QtTest import QTest
+
+from labeler.core.geometry import Plane
+from labeler.core.landmarks import Centroid
+from labeler.core.vertebrae import LEVELS, typed_level
+from labeler.state.strip_view import StripView
+from labeler.state.view_state import Window
+from labeler.ui.commands import Commands
+from labeler.ui.level_entry import is_final, may_become
+from labeler.ui.level_list import LevelList
+from labeler.ui.spacing_plot import SpacingPlot, gap_colour
+from labeler.ui.spine_checks import DoubtCard, SpineChecks
+from labeler.ui.spine_layer import SpineLayer
+from labeler.ui.spine_pane import grey_values
+from labeler.ui.style import ACCENT, AMBER, FAINT, RED
+from labeler.workflows.correct_landmarks import replace_centroids, swap_with_next
+from tests.case_world import make_workspace, open_case
+
+
+def spine(**changes) -> dict[str, Centroid]:
+    """T9 to L1 in a row; ``T11=None`` leaves one out, ``T11=(x, y, z)`` moves it by mm."""
+    centroids, z = {}, 50.0
+    for n, (level, gap) in enumerate(
+        (("T9", 25.68), ("T10", 27.59), ("T11", 29.83), ("T12", 32.04), ("L1", 33.0))
+    ):
+        change = changes.get(level, (0.0, 0.0, 0.0))
+        if change is not None:
+            x, y, dz = change
+            centroids[str(n)] = Centroid(level, (x, y, z + dz), 0.9)
+        z -= gap
+    return centroids
+
+
+@pytest.fixture
+def ws(tmp_path, qapp):
+    ws = make_workspace(tmp_path)
+    open_case(ws, tmp_path, phases=())
+    ws.perspective.choose("spine")
+    yield ws
+    ws.tasks.shutdown()
+
+
+@pytest.fixture
+def layer(ws):
+    return SpineLayer(ws)
+
+
+@pytest.mark.parametrize(
+    ("text", "final"),
+    [("t", False), ("t1", False), ("t12", True), ("t2", True), ("l", False), ("l6", True),
+     ("c7", True), ("s", True), ("s1", True), ("co", True), ("c", False), ("T13", True)],
+)  # fmt: skip
+def test_typing_ends_by_itself_when_no_other_level_begins_so(text, final):
+    assert may_become(text)
+    assert is_final(text) is final
+
+
+@given(st.text(max_size=4))
+def test_what_is_final_is_a_level(text):
+    if is_final(text):
+        assert typed_level(text) in LEVELS
+    if typed_level(text) is not None and text == text.strip() and "0" not in text[:2]:
+        assert may_become(text.replace(" ", ""))
+
+
+def test_levels_are_listed_with_what_is_doubted(ws, layer, qtbot):
+    levels = LevelList(ws, layer)
+    qtbot.addWidget(levels)
+    assert levels.texts() == []
+    replace_centroids(ws, "Read", spine())
+    assert levels.texts() == ["T9", "T10", "T11", "T12", "L1"]
+    assert levels.header.note == "type a name to rename"
+    swap_with_next(ws, "2")
+    assert levels.texts() == ["T9", "T10", "T12", "T11", "L1"]
+    assert levels.header.note == "1 doubt"
+    levels.resize(300, 300)
+    levels.show()
+    rows = levels._rows
+    QTest.mouseClick(rows.viewport(), Qt.LeftButton, Qt.NoModifier, QPoint(40, 30))
+    assert ws.spine.key == "1"
+    ws.spine.select("4")
+    assert rows.currentRow() == 4
+
+
+def test_a_card_says_what_is_wrong_and_which_key_settles_it(ws, layer, qtbot):
+    checks = SpineChecks(ws, Commands({}), layer)
+    qtbot.addWidget(checks)
+    assert checks.sentences() == []
+    replace_centroids(ws, "Read", spine())
+    assert checks.sentences() == ["Order, duplicates, gaps, spacing, drift, field of view: fine"], (
+        "there is no mask to agree with"
+    )
+    swap_with_next(ws, "2")
+    assert checks.sentences()[0] == "T12 and T11 look swapped"
+    card = checks.findChild(DoubtCard)
+    assert "<b>E</b> swaps them" in card.body.text()
+    assert "Order" not in checks.sentences()[-1]
+    checks.show()
+    ws.spine.select(None)
+    QTest.mouseClick(card, Qt.LeftButton)
+    assert ws.spine.key == "2"
+
+
+def test_keys_that_were_changed_stand_on_the_cards(ws, layer, qtbot):
+    checks = SpineChecks(ws, Commands({"spine.swap": "F7"}), layer)
+    qtbot.addWidget(checks)
+    replace_centroids(ws, "Read", spine())
+    swap_with_next(ws, "2")
+    assert "<b>F7</b> swaps them" in checks.findChild(DoubtCard).body.text()
+
+
+def test_gaps_are_coloured_by_how_unusual_they_are(ws, layer, qtbot):
+    plot = SpacingPlot(ws, layer)
+    qtbot.addWidget(plot)
+    replace_centroids(ws, "Read", spine())
+    assert {gap_colour(gap) for gap in plot.gaps} == {ACCENT}
+    replace_centroids(ws, "Read", spine(T11=(0.0, 0.0, 6.5)))
+    assert [gap_colour(gap) for gap in plot.gaps] == [ACCENT, AMBER, AMBER, ACCENT]
+    replace_centroids(ws, "Read", spine(T11=(0.0, 0.0, 12.0)))
+    assert RED in {gap_colour(gap) for gap in plot.gaps}
+    replace_centroids(ws, "Read", spine(T11=None))
+    assert gap_colour(plot.gaps[1]) == FAINT, "T10 and T12 are no neighbours"
+    plot.resize(280, 300)
+    plot.show()
+    clicked = []
+    plot.chosen.connect(clicked.append)
+    QTest.mouseClick(plot, Qt.LeftButton, Qt.NoModifier, QPoint(50, round(plot._rows()[2])))
+    assert clicked == ["4"], "the lower vertebra of the gap"
+    assert not plot.grab().toImage().isNull()
+
+
+def test_a_drag_is_shown_before_it_is_an_edit(ws, layer):
+    replace_centroids(ws, "Read", spine())
+    steps = len(ws.session.history.done)
+    layer.drag("1", np.array((5.0, 6.0, 20.0)))
+    assert layer.is_dragging
+    assert layer.ras("1") == pytest.approx((5.0, 6.0, 20.0))
+    assert len(ws.session.history.done) == steps
+    layer.give_up()
+    assert layer.ras("1") == pytest.approx((0.0, 0.0, 24.32))
+    layer.drag("1", np.array((5.0, 6.0, 20.0)))
+    layer.drop()
+    assert not layer.is_dragging
+    assert len(ws.session.history.done) == steps + 1
+    assert layer.ras("1") == pytest.approx((5.0, 6.0, 20.0))
+
+
+def test_a_zoom_keeps_the_point_under_the_pointer(qapp):
+    view = StripView()
+    view.show_box((0.0, 0.0, -200.0), (40.0, 60.0, 200.0), (300, 800))
+    assert view.mm_per_px == pytest.approx(0.5)
+    side, height = 12.0, 77.0
+    before = [(side - view.sides_mm[Plane.SAGITTAL]) / 0.5, (height - view.height_mm) / 0.5]
+    view.zoom(2.0, Plane.SAGITTAL, side, height)
+    assert view.mm_per_px == pytest.approx(0.25)
+    after = [(side - view.sides_mm[Plane.SAGITTAL]) / 0.25, (height - view.height_mm) / 0.25]
+    assert after == pytest.approx(before)
+    assert view.sides_mm[Plane.CORONAL] == pytest.approx(20.0), "the other picture stays"
+
+
+def test_a_picture_is_grey_by_the_window_and_black_outside():
+    image = np.tile(np.arange(0, 1000, 10, dtype=np.int16), (50, 1))
+    grey = grey_values(image, Window(500.0, 500.0), (0.0, 0.0), 1.0, (120, 60))
+    assert grey.shape == (60, 120)
+    assert (grey[50:] == 0).all()
+    assert (grey[:, 100:] == 0).all()
+    expected = np.clip((image[0].astype(float) - 250) / 500 * 255, 0, 255)
+    np.testing.assert_allclose(grey[10, :100], expected, atol=1)
+    half = grey_values(image, Window(500.0, 500.0), (10.0, 5.0), 0.5, (60, 40))
+    assert half[0, 40] == grey[5, 30]
