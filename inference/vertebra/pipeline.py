@@ -109,7 +109,8 @@ class Evidence:
         likely = np.maximum(self._likely, 1e-6)
         behind = np.log(likely / likely.max(axis=0))
         worth = np.clip(1.0 + behind / _HOPELESS_NATS, 0.0, 1.0)
-        return (worth * self._heights(method)).astype(np.float32)
+        result: NDArray[np.float32] = (worth * self._heights(method)).astype(np.float32)
+        return result
 
     @property
     def _likely(self) -> NDArray[np.float32]:

@@ -105,11 +105,11 @@ def test_vertebrae_are_named_and_placed(pipeline, method, flips):
 def test_a_network_that_is_never_sure_names_the_chain_and_says_how_unsure_it_is():
     def unsure(batch):
         logits = read_levels(batch)
-        return torch.cat([logits[:, :1], 0.02 * logits[:, 1:]], dim=1)
+        return torch.cat([logits[:, :1], 0.1 * logits[:, 1:]], dim=1)
 
     reading = Pipeline(unsure, read_centres).read(image(), Quiet())
     assert [v.name for v in reading.chain.vertebrae] == NAMES
-    assert max(reading.confidences) < 0.2
+    assert max(reading.confidences) < 0.35
 
 
 def test_progress_never_runs_backwards(pipeline):
