@@ -19,12 +19,9 @@ from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.track_effort import EffortTracker
 from labeler.workflows.workspace import Workspace
 
-BUTTONS = (
-    "file.open_centroids",
-    "file.export_centroids",
-    "spine.from_mask",
-    "spine.relabel_mask",
-)
+#: Buttons without words beside the title, and those below the text.
+TITLE_BUTTONS = ("file.open_centroids", "file.export_centroids")
+BUTTONS = ("spine.from_mask", "spine.relabel_mask")
 
 
 class CaseEffort(QWidget):
@@ -52,6 +49,11 @@ class CaseEffort(QWidget):
         flow = FlowLayout(buttons, style.scaled(2))
         for command in BUTTONS:
             flow.addWidget(_button(commands, command, buttons))
+        for command in TITLE_BUTTONS:
+            action = commands.action(command)
+            button = self.header.add_button(f"button.{command}", action.toolTip())
+            button.setDefaultAction(action)
+            button.setAccessibleName(action.text())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)

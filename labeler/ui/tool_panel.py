@@ -91,6 +91,7 @@ class ToolPanel(QWidget):
         self._save = self._button("file.save")
         self._done = self._button("case.done")
         self._next_doubt = self._button("spine.next_doubt")
+        self._accept = self._button("spine.accept")
         self._dress_label_button()
         self._dress_more_button()
         self._lay_out()
@@ -159,6 +160,7 @@ class ToolPanel(QWidget):
         layout.addWidget(self._next_doubt)
         layout.addWidget(self._save)
         layout.addWidget(self._done)
+        layout.addWidget(self._accept)
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
 
     def _connect(self) -> None:
@@ -179,7 +181,9 @@ class ToolPanel(QWidget):
     def _show_perspective(self, name: str) -> None:
         """Show the buttons of a perspective."""
         liver: tuple[QWidget, ...] = (*self._tools.values(), self._more, self._label, self._done)
-        spine: tuple[QWidget, ...] = (*self._spine_tools, *self._spine_acts, self._next_doubt)
+        spine: tuple[QWidget, ...] = (
+            *self._spine_tools, *self._spine_acts, self._next_doubt, self._accept
+        )  # fmt: skip
         for widget in (*liver, *spine):
             widget.setVisible((widget in spine) == (name == SPINE))
         self._show_preview()

@@ -72,6 +72,7 @@ class SpineWorklist(QObject):
         ws.session.changed.connect(self._edited)
         ws.session.mask_loaded.connect(lambda name: self._follow())
         ws.session.volume_loaded.connect(lambda name: self._follow())
+        ws.session.regions_changed.connect(lambda name: self._follow())
 
     @property
     def is_shown(self) -> bool:
