@@ -12,7 +12,15 @@ import numpy as np
 from inference.contract import Card, Finding, LabelMap, Parameter, Request, Result
 from inference.registry import ModelEntry
 from inference.worker import RunResult
+from labeler.storage.proposal_files import ProposalFolder
+from labeler.storage.sidecar import load_sidecar, save_sidecar
+from labeler.workflows.open_case import CaseOpener
+from labeler.workflows.open_folder import Roots, Worklist
+from labeler.workflows.proposal_shelf import ProposalShelf
+from labeler.workflows.run_model import ModelRunner
 from labeler.workflows.workspace import Workspace
+from tests.case_world import make_workspace
+from tests.cases_on_disk import write_case
 
 LIVER, HCC = 1, 11
 
@@ -42,6 +50,11 @@ FOREIGN = replace(
 
 #: A model that measures and draws nothing.
 MEASURING = replace(CARD, id="measuring", title="Measuring", labels={})
+
+BOXES = {
+    LIVER: [np.s_[2:10, 2:20, 2:20]],
+    HCC: [np.s_[3:6, 4:8, 4:8], np.s_[11:13, 4:8, 4:8]],
+}
 
 BROKEN = ModelEntry("broken", None, "a folder", "model.toml cannot be read")
 
@@ -131,3 +144,72 @@ def fake_worker_maker(worker: FakeWorker) -> Callable[..., FakeWorker]:
 def settle(qtbot, ws: Workspace) -> None:
     """Wait until nothing goes on in the background."""
     qtbot.waitUntil(lambda: ws.tasks.pending_count == 0, timeout=20_000)
+
+
+class World:
+    """A worklist of cases on disk, and a runner of models.
+
+    Parameters
+    ----------
+    cases
+        Phases by case id.
+    worker, models
+        As for :class:`ModelRunner`; by default a worker in this process and models without weights.
+    """
+
+    def __init__(self, qtbot, folder, cases, worker=None, models=list_fake_models) -> None:
+        self.qtbot, self.folder = qtbot, folder
+        for name, phases in cases.items():
+            write_case(folder, name, phases)
+        self.ws = make_workspace(folder)
+        self.worklist = Worklist(self.ws.tasks)
+        self.opener = CaseOpener(self.ws, self.worklist, None)
+        self.worker = FakeWorker(boxes_answer(BOXES))
+        self._make, self._models = worker or fake_worker_maker(self.worker), models
+        self.start()
+        with qtbot.waitSignal(self.worklist.scanned, timeout=10_000):
+            self.worklist.open_roots(Roots(folder / "images", folder / "masks"))
+        self.runner.refresh()
+        self.settle()
+
+    def start(self) -> None:
+        """As a new start of the program does, with what is on disk."""
+        self.shelf = ProposalShelf(self.ws, ProposalFolder(self.folder / "proposals"))
+        self.opener.loaded.connect(self.shelf.show_here)
+        self.runner = ModelRunner(
+            self.ws, self.worklist, self.shelf, None,
+            worker=self._make, models=self._models,
+        )  # fmt: skip
+        self.failures: list[str] = []
+        self.runner.failed.connect(self.failures.append)
+
+    def close(self) -> None:
+        """End everything, whatever is going on."""
+        self.worker.gate.set()
+        self.runner.close()
+        self.opener.close()
+        self.ws.tasks.shutdown()
+        self.ws.settings.save()
+
+    def settle(self) -> None:
+        settle(self.qtbot, self.ws)
+
+    def open(self, case_id: str) -> None:
+        self.opener.open(case_id)
+        self.settle()
+
+    def save(self) -> None:
+        """Write the notes of the open case."""
+        session = self.ws.session
+        root, case_id = session.case.mask_root, session.case.id
+        fields = session.annotations.as_dict()
+        loaded = load_sidecar(root, case_id)
+        save_sidecar(root, loaded.sidecar.with_annotations(fields), loaded.version)
+        session.annotations.mark_saved(fields, session.annotations.revision, None)
+
+    @property
+    def proposal(self):
+        return self.ws.session.proposals.current
+
+    def states(self) -> list[tuple[str, str]]:
+        return [(line.job.case.id, line.state) for line in self.runner.lines]

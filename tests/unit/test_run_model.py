@@ -7,87 +7,23 @@ from inference.contract import Finding, Landmark, Result
 from inference.worker import WorkerError
 from labeler.state.proposals import PROVENANCE, ProposedPoint
 from labeler.state.session import note_edit
-from labeler.storage.proposal_files import PackedProposal, ProposalFolder, Waiting, case_key
-from labeler.storage.sidecar import load_sidecar, save_sidecar
+from labeler.storage.proposal_files import PackedProposal, Waiting, case_key
 from labeler.workflows.edit_rules import EditRefused
-from labeler.workflows.open_case import CaseOpener
-from labeler.workflows.open_folder import Roots, Worklist
-from labeler.workflows.proposal_shelf import ProposalShelf
 from labeler.workflows.review_proposal import reject_regions
-from labeler.workflows.run_model import ModelRunner
-from tests.case_world import make_workspace
 from tests.cases_on_disk import write_case
 from tests.model_world import (
+    BOXES,
     CARD,
     FOREIGN,
     HCC,
     LIVER,
     MEASURING,
-    FakeWorker,
+    World,
     boxes_answer,
-    fake_worker_maker,
-    list_fake_models,
     ras_of,
-    settle,
 )
 
-BOXES = {
-    LIVER: [np.s_[2:10, 2:20, 2:20]],
-    HCC: [np.s_[3:6, 4:8, 4:8], np.s_[11:13, 4:8, 4:8]],
-}
 PARAMS = {"sensitivity": 2.0}
-
-
-class World:
-    """A worklist of cases on disk, a runner with a worker in this process."""
-
-    def __init__(self, qtbot, folder, cases) -> None:
-        self.qtbot, self.folder = qtbot, folder
-        for name, phases in cases.items():
-            write_case(folder, name, phases)
-        self.ws = make_workspace(folder)
-        self.worklist = Worklist(self.ws.tasks)
-        self.opener = CaseOpener(self.ws, self.worklist, None)
-        self.worker = FakeWorker(boxes_answer(BOXES))
-        self.start()
-        with qtbot.waitSignal(self.worklist.scanned, timeout=10_000):
-            self.worklist.open_roots(Roots(folder / "images", folder / "masks"))
-        self.runner.refresh()
-        self.settle()
-
-    def start(self) -> None:
-        """As a new start of the program does, with what is on disk."""
-        self.shelf = ProposalShelf(self.ws, ProposalFolder(self.folder / "proposals"))
-        self.opener.loaded.connect(self.shelf.show_here)
-        self.runner = ModelRunner(
-            self.ws, self.worklist, self.shelf, None,
-            worker=fake_worker_maker(self.worker), models=list_fake_models,
-        )  # fmt: skip
-        self.failures: list[str] = []
-        self.runner.failed.connect(self.failures.append)
-
-    def settle(self) -> None:
-        settle(self.qtbot, self.ws)
-
-    def open(self, case_id: str) -> None:
-        self.opener.open(case_id)
-        self.settle()
-
-    def save(self) -> None:
-        """Write the notes of the open case."""
-        session = self.ws.session
-        root, case_id = session.case.mask_root, session.case.id
-        fields = session.annotations.as_dict()
-        loaded = load_sidecar(root, case_id)
-        save_sidecar(root, loaded.sidecar.with_annotations(fields), loaded.version)
-        session.annotations.mark_saved(fields, session.annotations.revision, None)
-
-    @property
-    def proposal(self):
-        return self.ws.session.proposals.current
-
-    def states(self) -> list[tuple[str, str]]:
-        return [(line.job.case.id, line.state) for line in self.runner.lines]
 
 
 @pytest.fixture
@@ -98,11 +34,7 @@ def world(qtbot, tmp_path):
         {"A": ("NC", "PV"), "B": ("PV",), "C": ("NC",), "D": ("ART", "PV")},
     )
     yield made
-    made.worker.gate.set()
-    made.runner.close()
-    made.opener.close()
-    made.ws.tasks.shutdown()
-    made.ws.settings.save()
+    made.close()
 
 
 def test_the_answer_becomes_a_proposal_beside_the_masks(world):
