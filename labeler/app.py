@@ -187,6 +187,7 @@ class Program(QObject):
         ws, status = self.ws, self.status
         self.cases.open_requested.connect(self.switcher.open_case)
         self.opener.opening.connect(self.cases.set_current)
+        self.opener.neighbour_of = self.cases.neighbour
         self.switcher.stayed.connect(self.cases.set_current)
         self.switcher.said.connect(status.show_message)
         self.cases.status_requested.connect(self.files.set_case_status)

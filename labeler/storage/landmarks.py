@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from labeler.core.landmarks import Centroid, Centroids, from_above
 from labeler.core.vertebrae import NAMES, NUMBERS, typed_level
@@ -120,10 +121,9 @@ def read_centroids(path: Path, image: StoredGrid) -> CentroidFile:
     ImageError
         With a sentence that names the file and the reason.
     """
-    content = _content(path)
+    content, fingerprint = _content(path)
     problems: list[str] = []
     try:
-        fingerprint = Fingerprint.of(path)
         if isinstance(content, list) and content and "coordinates" in content[0]:
             direction, entries = None, _vid(content)
         elif isinstance(content, list):
@@ -132,8 +132,6 @@ def read_centroids(path: Path, image: StoredGrid) -> CentroidFile:
             direction, entries = None, _slicer(content)
         else:
             raise ValueError("it is no VerSe centroid file, Slicer markups file or VID key points")
-    except OSError as error:
-        raise ImageError(f"{path.name} cannot be read ({reason(error)}).") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ImageError(f"{path.name} cannot be used: {_words(error)}.") from error
     centroids: dict[str, Centroid] = {}
@@ -219,11 +217,16 @@ def _write(
     return write_bytes_durably(path, data, expected=expected, keep_backups=keep_backups)
 
 
-def _content(path: Path) -> Any:
+def _content(path: Path) -> tuple[Any, Fingerprint]:
+    """What a file holds, and the fingerprint of these very bytes."""
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        status = path.stat()
+        if status.st_size > _MAX_BYTES:
             raise ImageError(f"{path.name} is too large for a centroid file.")
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
+        data = path.read_bytes()
+        digest = xxhash.xxh3_128_hexdigest(data)
+        fingerprint = Fingerprint(len(data), status.st_mtime_ns, digest)
+        return json.loads(data.decode("utf-8-sig")), fingerprint
     except OSError as error:
         raise ImageError(f"{path.name} cannot be read ({reason(error)}).") from error
     except (ValueError, RecursionError) as error:

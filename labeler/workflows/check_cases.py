@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from labeler.core.edits import NOTES
+from labeler.storage.case_centroids import with_centroid_file
 from labeler.storage.case_names import case_file_name, case_id_of
 from labeler.storage.cases import Case, CaseSet, inspect
 from labeler.storage.errors import ImageError
@@ -54,7 +55,8 @@ def check_cases(cases: tuple[Case, ...]) -> Iterator[list[Finding]]:
 
 
 def check_case(case: Case) -> list[Finding]:
-    """Read every byte of a case: headers, voxels with their checksums, masks, notes, journal."""
+    """Read every byte of a case: headers, voxels with their checksums, masks, centroids, notes,
+    journal."""
     inspected = inspect(case)
     sentences = list(inspected.problems)
     for phase, source in inspected.phases.items():
@@ -71,7 +73,7 @@ def check_case(case: Case) -> list[Finding]:
         else:
             if file.fingerprint is not None:
                 digests[mask.name] = file.fingerprint.digest
-    notes = load_sidecar(case.mask_root, case.id)
+    notes = with_centroid_file(inspected, load_sidecar(case.mask_root, case.id))
     sentences += notes.problems
     digests[NOTES] = notes.sidecar.annotations().saved_digest or ""
     sentences += _check_journal(case, digests)

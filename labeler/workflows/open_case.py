@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -86,6 +87,8 @@ class CaseOpener(QObject):
         self.sidecar: LoadedSidecar | None = None
         self.place: Place | None = None  #: of the open case's masks, as it was opened
         self.current_id: str | None = None
+        #: Finds the case some rows below another one, in the order the user sees.
+        self.neighbour_of: Callable[[str, int], str | None] = worklist.neighbour
         ws.settings.changed.connect(self._settings_changed)
 
     @property
@@ -135,7 +138,7 @@ class CaseOpener(QObject):
 
     def neighbour(self, step: int) -> str | None:
         """Id of the case ``step`` rows below the open one."""
-        return None if self.current_id is None else self._worklist.neighbour(self.current_id, step)
+        return None if self.current_id is None else self.neighbour_of(self.current_id, step)
 
     def _drop_tasks(self) -> None:
         self._ws.tasks.cancel_where(

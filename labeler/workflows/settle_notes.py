@@ -14,6 +14,7 @@ from labeler.core.annotations import Annotations
 from labeler.core.edits import NOTES, Edit, ValueChange
 from labeler.state.tasks import TaskContext
 from labeler.storage.atomic import Fingerprint
+from labeler.storage.case_centroids import with_centroid_file
 from labeler.storage.cases import Case
 from labeler.storage.errors import SaveError
 from labeler.storage.sidecar import (
@@ -55,14 +56,14 @@ class NotesSettler:
 
     def take_theirs(self) -> None:
         """Show their notes in place of mine, as an edit that can be undone."""
-        self._submit(lambda case: _readable(load_sidecar(case.mask_root, case.id)), self._take)
+        self._submit(_theirs, self._take)
 
     def keep_copy_of_mine(self) -> None:
         """Write mine to a file beside theirs and show theirs."""
         mine = self._mine()
 
         def copy_and_load(case: Case) -> LoadedSidecar:
-            theirs = _readable(load_sidecar(case.mask_root, case.id))
+            theirs = _theirs(case)
             if mine is not None:
                 save_sidecar_copy(case.mask_root, mine)
             return theirs
@@ -107,6 +108,11 @@ def _differences(mine: Annotations, theirs: Annotations) -> tuple[ValueChange, .
         for key in dict.fromkeys([*before.get(field, {}), *after.get(field, {})])
         if before.get(field, {}).get(key) != after.get(field, {}).get(key)
     )
+
+
+def _theirs(case: Case) -> LoadedSidecar:
+    """Read notes as they are on disk, with the centroids of the case's file."""
+    return with_centroid_file(case, _readable(load_sidecar(case.mask_root, case.id)))
 
 
 def _readable(loaded: LoadedSidecar) -> LoadedSidecar:

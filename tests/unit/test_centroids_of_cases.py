@@ -13,6 +13,8 @@ from labeler.core.landmarks import Centroid
 from labeler.storage.cases import scan
 from labeler.storage.landmarks import StoredGrid, read_centroids, write_slicer, write_verse
 from labeler.storage.sidecar import load_sidecar, sidecar_path
+from labeler.storage.unsaved import journal_path
+from labeler.workflows.check_cases import check_case
 from labeler.workflows.correct_landmarks import (
     add_centroid,
     centroids_of,
@@ -24,6 +26,7 @@ from labeler.workflows.keep_journal import JournalKeeper
 from labeler.workflows.review_case import set_status
 from labeler.workflows.save_case import CaseSaver
 from labeler.workflows.settle_centroids import CentroidSettler
+from labeler.workflows.settle_notes import NotesSettler
 from tests.cases_on_disk import write_image
 from tests.unit.test_landmark_files import DIRECTIONS
 from tests.unit.test_open_case import PATIENCE_MS, Bench
@@ -364,3 +367,54 @@ def test_a_read_only_case_is_left_alone(bench, qtbot, tmp_path):
     before = path.read_bytes()
     bench.save(qtbot)
     assert path.read_bytes() == before
+
+
+def test_notes_of_others_without_centroids_take_none_away(bench, qtbot, tmp_path):
+    path = write_spine(tmp_path)
+    bench.scan(tmp_path, qtbot)
+    bench.open("a", qtbot)
+    set_status(bench.ws, "done")
+    notes = sidecar_path(tmp_path / "masks", "a")
+    notes.parent.mkdir(exist_ok=True)
+    notes.write_text('{"case": "a", "status": "flagged"}')
+    assert not bench.save(qtbot)
+    settler = NotesSettler(bench.ws, bench.opener, bench.saver, bench.journal)
+    bench.settle(settler.take_theirs, qtbot)
+    assert bench.ws.session.annotations.get("status", "") == "flagged"
+    assert_near(bench.centroids, SPINE)
+    move_centroid(bench.ws, "2", (2.0, 13.0, -60.0))
+    assert bench.save(qtbot)
+    assert_near(read_centroids(path, IMAGE).centroids, bench.centroids)
+
+
+def test_a_save_that_ends_between_file_and_notes_is_offered_again(bench, qtbot, tmp_path):
+    path = write_spine(tmp_path)
+    bench.scan(tmp_path, qtbot)
+    bench.open("a", qtbot)
+    move_centroid(bench.ws, "2", (2.0, 13.0, -60.0))
+    assert bench.save(qtbot)
+    sidecar = sidecar_path(tmp_path / "masks", "a")
+    before = sidecar.read_bytes()
+    move_centroid(bench.ws, "2", (3.0, 14.0, -61.0))
+    assert bench.save(qtbot)
+    mine = bench.centroids
+    journal = journal_path(tmp_path / "masks", "a").read_bytes()
+    bench.opener.close()
+    qtbot.waitUntil(lambda: bench.ws.tasks.pending_count == 0, timeout=PATIENCE_MS)
+    # as if the process had died: the file is new, the notes are old, the journal is there
+    sidecar.write_bytes(before)
+    journal_path(tmp_path / "masks", "a").write_bytes(journal)
+    bench.open("a", qtbot)
+    assert_near(bench.centroids, mine)
+    assert points(read_centroids(path, IMAGE).centroids)["L1"] == pytest.approx(
+        (3, 14, -61), abs=0.01
+    )
+
+
+def test_check_tells_of_a_bad_centroid_file(tmp_path):
+    path = write_spine(tmp_path)
+    (case,) = scan(tmp_path).cases
+    assert check_case(case) == []
+    path.write_text("{")
+    (finding,) = check_case(case)
+    assert "not valid JSON" in finding.sentence
