@@ -42,8 +42,8 @@ HEADER_PX = 34
 LIVER, HCC = 1, 11
 
 
-class Pictures:
-    """The window, a hand, and a camera.
+class Camera:
+    """The window and a camera.
 
     Parameters
     ----------
@@ -58,8 +58,42 @@ class Pictures:
         self.ws = program.ws
         self.application: QApplication | None = None
         self._out = out
-        self._edge_mm: tuple[list[float], list[float]] = ([0.0, 1.0], [1.0, 1.0])
         self._window = program.window
+
+    def settle(self) -> None:
+        """Wait for the background."""
+        loop, looks = QEventLoop(), QTimer()
+        looks.timeout.connect(lambda: loop.quit() if not self.ws.tasks.pending_count else None)
+        looks.start(20)
+        loop.exec_()
+
+    def save(
+        self, name: str, part: QRect, over: QWidget | None = None, at: QPoint | None = None
+    ) -> None:
+        """Draw a part of the window, in few colours."""
+        self.settle()
+        cut = _pixels(self._window.grab(part).toImage().convertToFormat(QImage.Format_RGB32))
+        if over is not None and at is not None:
+            shown = _pixels(over.grab().toImage().convertToFormat(QImage.Format_RGB32))
+            under = cut[at.y() : at.y() + len(shown), at.x() : at.x() + shown.shape[1]]
+            under[:] = shown[: under.shape[0], : under.shape[1]]
+        path = self._out / f"{name}.png"
+        if not _in_few_colours(np.ascontiguousarray(cut)).save(str(path), "PNG", 0):
+            raise OSError(f"{path} cannot be written")
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"{path} has {path.stat().st_size} bytes: cut out less")
+
+    def top(self) -> int:
+        """Where the tool bar begins."""
+        return self._window.findChild(QWidget, "toolPanel").mapTo(self._window, QPoint()).y()
+
+
+class Pictures(Camera):
+    """The window of the example, a hand, and a camera."""
+
+    def __init__(self, program: Program, out: Path) -> None:
+        super().__init__(program, out)
+        self._edge_mm: tuple[list[float], list[float]] = ([0.0, 1.0], [1.0, 1.0])
         self._handle = self._window.windowHandle()
         self.view = program.views.views[1]  # arterial: the lesion is seen best
         self.lesion = _largest(program, "prediction", HCC)
@@ -116,13 +150,6 @@ class Pictures:
         """The way around the lesion, or a part of it, from the right side on."""
         return [self.edge(at, more_mm) for at in np.linspace(0, turn, 80).tolist()]
 
-    def settle(self) -> None:
-        """Wait for the background."""
-        loop, looks = QEventLoop(), QTimer()
-        looks.timeout.connect(lambda: loop.quit() if not self.ws.tasks.pending_count else None)
-        looks.start(20)
-        loop.exec_()
-
     # --- what is in front of the camera
 
     def prepare(self) -> None:
@@ -169,7 +196,7 @@ class Pictures:
 
     def frame(self) -> None:
         """Put the middle of what is shown where the picture has it."""
-        at = self.view.mapFrom(self._window, PICTURE.topLeft() + MIDDLE_PX + QPoint(0, self._top()))
+        at = self.view.mapFrom(self._window, PICTURE.topLeft() + MIDDLE_PX + QPoint(0, self.top()))
         away = QPointF(self.view.rect().center() - at)
         self.ws.views.set_frame(
             crosshair_ras=self.centre,
@@ -218,7 +245,7 @@ class Pictures:
         at
             Where in the picture; the screen there is off screen would move it elsewhere.
         """
-        self.save(name, PICTURE.translated(0, self._top()), over, at)
+        self.save(name, PICTURE.translated(0, self.top()), over, at)
 
     def take_panel(self, name: str, panel: str) -> None:
         """Draw a panel of the window alone."""
@@ -226,26 +253,6 @@ class Pictures:
         self.settle()
         part = QRect(widget.mapTo(self._window, QPoint()), widget.size())
         self.save(name, part.adjusted(0, -HEADER_PX, 0, 0))
-
-    def save(
-        self, name: str, part: QRect, over: QWidget | None = None, at: QPoint | None = None
-    ) -> None:
-        """Draw a part of the window, in few colours."""
-        self.settle()
-        cut = _pixels(self._window.grab(part).toImage().convertToFormat(QImage.Format_RGB32))
-        if over is not None and at is not None:
-            shown = _pixels(over.grab().toImage().convertToFormat(QImage.Format_RGB32))
-            under = cut[at.y() : at.y() + len(shown), at.x() : at.x() + shown.shape[1]]
-            under[:] = shown[: under.shape[0], : under.shape[1]]
-        path = self._out / f"{name}.png"
-        if not _in_few_colours(np.ascontiguousarray(cut)).save(str(path), "PNG", 0):
-            raise OSError(f"{path} cannot be written")
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"{path} has {path.stat().st_size} bytes: cut out less")
-
-    def _top(self) -> int:
-        """Where the tool bar begins."""
-        return self._window.findChild(QWidget, "toolPanel").mapTo(self._window, QPoint()).y()
 
     def _at(self, pos: QPointF) -> QPoint:
         return self.view.mapTo(self._window, pos.toPoint())
@@ -311,21 +318,31 @@ def _largest(program: Program, mask: str, label: int) -> RegionRef:
     return RegionRef(mask, largest.id)
 
 
-def open_example(root: Path, out: Path) -> Pictures:
-    """Open the first case of an example in a window of the usual size."""
+def open_case(
+    roots: Roots, case_id: str, size_px: tuple[int, int], perspective: str
+) -> tuple[QApplication, Program]:
+    """Open a case in a window; the application must be kept, or Qt deletes it."""
     application = create_application()
     program = Program(remember=False)
-    program.window.resize(*WINDOW_PX)
+    program.window.resize(*size_px)
     program.window.show()
     program.window.arrange_docks()
-    (first, *_) = sorted(folder.name for folder in (root / "images").iterdir())
-    reports = tuple(sorted((root / "reports").iterdir()))
-    program.open(Roots(root / "images", root / "masks", reports), first)
+    program.ws.perspective.choose(perspective)
+    program.open(roots, case_id)
     loop, looks = QEventLoop(), QTimer()
     looks.timeout.connect(lambda: loop.quit() if program.has_settled() else None)
     looks.start(20)
     loop.exec_()
+    return application, program
+
+
+def open_example(root: Path, out: Path) -> Pictures:
+    """Open the first case of an example in a window of the usual size."""
+    (first, *_) = sorted(folder.name for folder in (root / "images").iterdir())
+    reports = tuple(sorted((root / "reports").iterdir()))
+    roots = Roots(root / "images", root / "masks", reports)
+    application, program = open_case(roots, first, WINDOW_PX, "liver")
     pictures = Pictures(program, out)
-    pictures.application = application  # without a reference Qt would delete it
+    pictures.application = application
     pictures.prepare()
     return pictures

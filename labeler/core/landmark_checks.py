@@ -33,6 +33,7 @@ ALL_KINDS: tuple[tuple[Kind, str], ...] = (
 
 UNUSUAL_SD = 2.5
 _DRIFT_MM = 12.0
+_MAX_NAMED = 3
 _SIZES = (0.8, 1.25)
 
 
@@ -120,14 +121,25 @@ def check(
         *_drift(centroids),
         *(_outside(centroids, grid) if grid is not None else ()),
         *(_disagreements(centroids, mask_levels) if mask_levels is not None else ()),
-        *(
-            Doubt("model", (key,), f"{c.level}: {'; '.join(c.flags)}")
-            for key, c in centroids.items()
-            if c.flags
-        ),
+        *_doubts_of_model(centroids),
     ]
     rank = {key: n for n, key in enumerate(from_above(centroids))}
     return sorted(found, key=lambda doubt: (-doubt.severity, rank[doubt.keys[0]]))
+
+
+def _doubts_of_model(centroids: Centroids) -> list[Doubt]:
+    """Collect what a model doubted; levels of which it said the same are one doubt."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for key in from_above(centroids):
+        if centroids[key].flags:
+            groups.setdefault(centroids[key].flags, []).append(key)
+    found: list[Doubt] = []
+    for flags, keys in groups.items():
+        levels = [centroids[key].level for key in keys]
+        few = len(levels) <= _MAX_NAMED
+        names = ", ".join(levels) if few else f"{levels[0]} to {levels[-1]}"
+        found.append(Doubt("model", tuple(keys), f"{names}: {'; '.join(flags)}"))
+    return found
 
 
 def _names(centroids: Centroids) -> list[Doubt]:

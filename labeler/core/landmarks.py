@@ -192,8 +192,13 @@ def inserted(centroids: Centroids, key: str, position_ras: Point) -> Changes:
 
 
 def kept(centroids: Centroids, key: str) -> Changes:
-    """Settle the doubts of the model about one centroid: a person has seen it and agrees."""
-    return {key: replace(centroids[key], confidence=None, flags=())}
+    """Settle what the model doubted about a centroid, and about all of which it said the same.
+
+    A person has seen it and agrees.
+    """
+    flags = centroids[key].flags
+    same = [other for other, c in centroids.items() if flags and c.flags == flags]
+    return {other: replace(centroids[other], confidence=None, flags=()) for other in same}
 
 
 def counted_as_extra(centroids: Centroids, key: str, level: str) -> Changes:

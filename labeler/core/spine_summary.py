@@ -74,14 +74,15 @@ def summarize(centroids: Centroids, doubts: Sequence[Doubt]) -> SpineSummary:
     if not doubts:
         return SpineSummary(levels, len(centroids))
     worst = doubts[0]
-    reason = _reason(worst, centroids)
-    others = {_reason(doubt, centroids) for doubt in doubts} - {reason}
+    reason = reason_for(worst, centroids)
+    others = {reason_for(doubt, centroids) for doubt in doubts} - {reason}
     if others:
         reason = f"{reason} +{len(others)}"
     return SpineSummary(levels, len(centroids), len(doubts), reason, worst.severity)
 
 
-def _reason(doubt: Doubt, centroids: Centroids) -> str:
+def reason_for(doubt: Doubt, centroids: Centroids) -> str:
+    """Return what a doubt is about, in a word."""
     if doubt.kind == "rare":
         return f"{centroids[doubt.keys[0]].level}?"
     if doubt.kind == "model" and _SHIFT in doubt.text:

@@ -14,7 +14,7 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from labeler.core.landmark_checks import Kind
+from labeler.core.spine_summary import reason_for
 from labeler.ui import formats, style
 from labeler.ui.panel_header import PanelHeader
 from labeler.ui.row_view import dress_rows
@@ -28,20 +28,6 @@ ROW_PX = 24
 
 #: Below this a confidence is written in amber.
 LOW_CONFIDENCE = 0.5
-
-#: What the list says of a doubt: there is room for a word or two.
-WORDS: dict[Kind, str] = {
-    "swapped": "swapped?",
-    "order": "order",
-    "duplicate": "twice",
-    "missing": "gap",
-    "distance": "spacing",
-    "drift": "beside",
-    "outside": "outside",
-    "rare": "rare",
-    "mask": "other mask",
-    "model": "unsure",
-}
 
 EMPTY = "No centroids yet.\nAdd (2) puts them where you click."
 
@@ -167,7 +153,7 @@ class _RowDelegate(QStyledItemDelegate):
         if doubt is not None:
             room = rect.width() - scaled(160)
             colour = self._layer.colour(key)
-            words = WORDS[doubt.kind]
+            words = reason_for(doubt, self._layer.centroids)
             self._text(painter, rect, scaled(148), room, words, colour, Qt.AlignRight)
 
     def _text(

@@ -39,8 +39,10 @@ class SpineActions(Actions):
 
     Parameters
     ----------
+    strip
+        The typed level is shown over it.
     stage
-        The typed level is shown over it; the arrow keys act in it.
+        The arrow keys act in it.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class SpineActions(Actions):
         window: QWidget,
     ) -> None:
         self._layer = layer
-        self._entry = LevelEntry(stage)
+        self._entry = LevelEntry(strip)
         self._entry.left.connect(self.step)
         shifts: dict[str, tuple[Part, int]] = {
             "spine.shift_up": ("all", -1),

@@ -104,8 +104,11 @@ def next_doubt(session: Session, key: str | None, step: int = 1) -> str | None:
 
 
 def keep_centroid(ws: Workspace, key: str) -> Edit | None:
-    """Settle what the model doubted about a centroid; None when it doubted nothing."""
-    return _act(ws, key, lambda c: kept(c, key) if c[key].flags else {}, "Keep {level}")
+    """Settle what the model doubted about a centroid, and about all of which it said the same.
+
+    None when it doubted nothing.
+    """
+    return _act(ws, key, lambda c: kept(c, key), "Keep {level}")
 
 
 def move_centroid(

@@ -168,7 +168,9 @@ def test_two_that_were_swapped_take_two_keys(annotator, tmp_path):
 
 def test_a_level_is_typed_over_the_selected_vertebra(opened):
     opened.click_level("T11")
+    width = opened.strip.width()
     opened.press(Qt.Key_T, Qt.Key_1)
+    assert opened.strip.width() == width, "the field lies over the pictures"
     field = opened.user.widget("levelField")
     assert field.isVisible()
     assert field.text() == "t1", "t1 may become t10, t11, t12 or t13: it waits"

@@ -1,6 +1,7 @@
 """Corrections of vertebra centroids, and what looks wrong about them."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from labeler.core.landmarks import (
     free_key,
     from_above,
     inserted,
+    kept,
     moved,
     removed,
     renamed,
@@ -247,3 +249,19 @@ def test_a_centroid_in_the_mask_of_another_level_is_doubted():
         ("mask", ("1",), "T9 lies in T10 of the mask")
     ]
     assert check(centroids, None, {}) == []
+
+
+def test_levels_of_which_a_model_said_the_same_are_one_doubt_and_kept_together():
+    centroids = {
+        key: replace(c, flags=("runner-up is near",) if c.level in ("T9", "T10") else ())
+        for key, c in spine(*levels("T8", "L1")).items()
+    }
+    assert [(d.kind, d.keys, d.text) for d in check(centroids)] == [
+        ("model", ("1", "2"), "T9, T10: runner-up is near")
+    ]
+    settled = applied(centroids, kept(centroids, "2"))
+    assert check(settled) == []
+    assert settled["0"].confidence == 0.9, "of the others the model was sure"
+    assert kept(centroids, "0") == {}
+    many = {key: replace(c, flags=("all",)) for key, c in centroids.items()}
+    assert check(many)[0].text == "T8 to L1: all"
