@@ -106,6 +106,7 @@ def write_results(
         "peak_rss_mb": round(ran.peak_rss_mb, 1),
         "mask": str(mask) if mask else None,
         "landmarks": str(landmarks) if landmarks else None,
+        "points": _points(result),
         "measures": dict(result.measures or {}),
         "warnings": [*warnings, *result.warnings],
         "report": result.report,
@@ -124,6 +125,19 @@ def write_results(
     }
     _write_json(folder / f"{model_id}.json", document)
     return document
+
+
+def _points(result: Result) -> list[dict[str, Any]]:
+    """Landmarks with what has no room in a centroid file."""
+    return [
+        {
+            "label": mark.label,
+            "position_ras": list(mark.position_ras),
+            "confidence": mark.confidence,
+            "flags": list(mark.flags),
+        }
+        for mark in result.landmarks or ()
+    ]
 
 
 def _source_of(result: Result, sources: dict[str, Source]) -> Source:

@@ -30,6 +30,7 @@ from labeler.storage.landmarks import (
     write_verse,
 )
 from labeler.storage.listing import display_name, reason
+from labeler.storage.model_opinions import with_opinions
 from labeler.storage.sidecar import CentroidSource, LoadedSidecar, Sidecar
 from labeler.storage.sources import ImageHeader
 
@@ -100,7 +101,7 @@ def with_centroid_file(case: Case, loaded: LoadedSidecar) -> LoadedSidecar:
     if is_known and len(noted) == len(file.centroids):
         return replace(loaded, problems=(*loaded.problems, *file.problems))
     update: dict[str, Any] = {
-        "centroids": _as_noted(file.centroids, noted),
+        "centroids": _as_noted(with_opinions(path, file.centroids), noted),
         "centroid_file": source,
     }
     problems = list(file.problems)

@@ -8,6 +8,10 @@ import os
 import numpy as np
 import pytest
 
+from inference.contract import Image, Landmark, Result
+from inference.results import write_results
+from inference.volumes import Source
+from inference.worker import RunResult
 from labeler.core.edits import Edit
 from labeler.core.landmarks import Centroid
 from labeler.storage.cases import scan
@@ -27,6 +31,7 @@ from labeler.workflows.review_case import set_status
 from labeler.workflows.save_case import CaseSaver
 from labeler.workflows.settle_centroids import CentroidSettler
 from labeler.workflows.settle_notes import NotesSettler
+from labeler.workflows.spine_worklist import spine_row
 from tests.cases_on_disk import write_image
 from tests.unit.test_landmark_files import DIRECTIONS
 from tests.unit.test_open_case import PATIENCE_MS, Bench
@@ -418,3 +423,43 @@ def test_check_tells_of_a_bad_centroid_file(tmp_path):
     path.write_text("{")
     (finding,) = check_case(case)
     assert "not valid JSON" in finding.sentence
+
+
+def test_doubts_of_a_model_that_wrote_the_file_come_along(bench, qtbot, tmp_path):
+    image = np.zeros(SHAPE, np.int16)
+    write_image(tmp_path / "images" / "a" / "ct.nii.gz", image, AFFINE)
+    folder = tmp_path / "masks" / "a"
+    marks = (
+        Landmark(19, (0.0, 10.0, -30.0), 0.9),
+        Landmark(20, (1.0, 11.5, -62.0), 0.4, ("numbering by +1 fits nearly as well",)),
+    )
+    ran = RunResult(Result(landmarks=marks), "cpu", 1.0, 1.0, "")
+    voxels = np.zeros(SHAPE[::-1], np.int16)
+    source = Source(Image(voxels, AFFINE), None, tmp_path / "ct.nii.gz")
+    write_results(folder, "vertebra", ran, {"NC": source})
+    bench.scan(tmp_path, qtbot)
+    bench.open("a", qtbot)
+    found = {c.level: (c.confidence, c.flags) for c in bench.centroids.values()}
+    assert found == {"T12": (0.9, ()), "L1": (0.4, marks[1].flags)}
+    assert spine_row(bench.worklist.case("a")).summary.reason == "shift?"
+    key = next(key for key, c in bench.centroids.items() if c.level == "L1")
+    move_centroid(bench.ws, key, (2.0, 11.5, -62.0))
+    assert bench.save(qtbot)
+    bench.open("a", qtbot)
+    assert {c.level: c.confidence for c in bench.centroids.values()} == {"T12": 0.9, "L1": None}
+    assert spine_row(bench.worklist.case("a")).summary.reason == ""
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", '{"points": 3}', '{"points": [3, {"label": 19}]}',
+     '{"points": [{"label": 19, "position_ras": [0]}]}',
+     '{"points": [{"label": 19, "position_ras": [0, 10, -30], "confidence": "x", "flags": 3}]}'],
+)  # fmt: skip
+def test_a_damaged_document_beside_the_file_does_no_harm(bench, qtbot, tmp_path, content):
+    write_spine(tmp_path, where="masks/a/model_ctd.json")
+    (tmp_path / "masks" / "a" / "model.json").write_text(content)
+    bench.scan(tmp_path, qtbot)
+    bench.open("a", qtbot)
+    assert_near(bench.centroids, SPINE)
+    assert {c.confidence for c in bench.centroids.values()} == {None}
