@@ -99,13 +99,14 @@ def relabelling(
     wanted: dict[int, int] = {}
     problems = []
     for value, centre in centres.items():
-        if value in locked:
-            continue
         distances = {n: float(np.linalg.norm(np.subtract(p, centre))) for n, p in places.items()}
         nearest = min(distances, key=distances.__getitem__, default=None)
         name = names.get(value, str(value))
         if nearest is None or distances[nearest] > _REACH_MM:
             problems.append(f"No centroid within {_REACH_MM:.0f} mm of label {name}")
+        elif value in locked:
+            if value != nearest:
+                problems.append(f"{name} is locked and is left as it is")
         elif nearest in wanted.values():
             problems.append(f"Two labels lie at {names[nearest]}: {name} is left as it is")
         else:

@@ -140,6 +140,19 @@ def test_locked_labels_stay_and_nothing_runs_into_them(ws, qtbot):
     assert "T12 is taken by a label that stays: T11 is left as it is" in said[0]
 
 
+def test_a_locked_label_that_disagrees_is_told(ws, qtbot):
+    mask = add_mask(ws, NUMBERS)
+    before = mask.array.copy()
+    replace_centroids(ws, "Read", spine(("T11", "T12", "L1", "L3")))
+    ws.selection.set_locked("vert", NUMBERS["L2"], True)
+    said = Said()
+    relabel_mask(ws, said)
+    settle(ws, qtbot)
+    assert said == ["L2 is locked and is left as it is"]
+    assert np.array_equal(mask.array, before)
+    assert ws.session.history.undo_name == "Read"
+
+
 def test_labels_far_from_every_centroid_stay_and_are_told(ws, qtbot):
     add_mask(ws, NUMBERS)
     replace_centroids(ws, "Read", {"1": Centroid("T12", PLACES["T11"])})
