@@ -141,6 +141,8 @@ def _group_note(group: Group) -> str:
         return "counting \u2026"
     if not group.total:
         return "no regions"
+    if group.is_cut:
+        return f"{len(group.regions):,} largest of {group.total:,}"
     if len(group.regions) < group.total:
         return f"{len(group.regions):,} of {group.total:,}"
     return f"{group.total:,}"

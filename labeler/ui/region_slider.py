@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ MIN_MARK_PX = 3.0
 #: More marks than anybody tells apart.
 MANY_REGIONS = 500
 
+#: Regions that are looked at for marks, the largest; a threshold leaves tens of thousands.
+MAX_MARKED = 2000
+
 #: Small regions on the same slices stand beside each other, in at most this many columns.
 MAX_LANES = 3
 
@@ -52,8 +56,8 @@ def region_marks(
 ) -> list[SliderMark]:
     """Find which slices of a view hold the regions of a mask, largest region first.
 
-    Where there are very many, those of one label on the same slices share a mark: a threshold
-    leaves thousands of specks.
+    Where there are very many, those of one label on the same slices share a mark, and the smallest
+    have none: a threshold leaves thousands of specks.
 
     Parameters
     ----------
@@ -63,6 +67,8 @@ def region_marks(
     shown = [region for region in regions if region.label not in hidden_labels]
     if not shown:
         return []
+    if len(shown) > MAX_MARKED:
+        shown = heapq.nlargest(MAX_MARKED, shown, key=lambda region: region.voxels)
     axis = plane.normal_axis
     along = view_grid.to_ijk(mask_grid.to_ras(_corners_ijk(shown)))[..., axis]
     lows = np.floor(along.min(axis=1) + 0.5).astype(int)

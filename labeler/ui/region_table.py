@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,10 @@ GROUP_ROLE = REGION_ROLE + 2
 COLOUR_ROLE = REGION_ROLE + 3
 ORIGIN_ROLE = REGION_ROLE + 4
 
+#: Rows of a mask, the largest regions: nobody looks at more one by one, and a threshold leaves tens
+#: of thousands of specks. The filter finds those that are left out.
+MAX_LISTED = 2000
+
 #: More rows than this that come or go at once: the list is rebuilt rather than followed.
 MAX_FOLLOWED = 200
 
@@ -56,6 +61,8 @@ class Group:
         In the order shown.
     total
         Number of regions, listed or not; ``None`` while they are being counted.
+    is_cut
+        Whether only the largest of those that fit the filter are listed.
     reviewed
         Ids of ticked regions.
     origins
@@ -67,6 +74,7 @@ class Group:
     total: int | None = None
     reviewed: frozenset[int] = frozenset()
     origins: Mapping[int, RegionOrigin] = field(default_factory=dict)
+    is_cut: bool = False
 
 
 class RegionTable(QAbstractItemModel):
@@ -246,8 +254,11 @@ class RegionTable(QAbstractItemModel):
         reviewed = frozenset(ticked_ids(self.session, mask))
         origins = origins_of(self.session, mask)
         listed = self._listed(index.regions.values(), reviewed)
+        is_cut = len(listed) > MAX_LISTED
+        if is_cut:
+            listed = heapq.nlargest(MAX_LISTED, listed, key=_size)
         ordered = self._sorted(listed, reviewed, origins)
-        return Group(mask, ordered, len(index.regions), reviewed, origins)
+        return Group(mask, ordered, len(index.regions), reviewed, origins, is_cut)
 
     def _listed(self, regions: Any, reviewed: frozenset[int]) -> list[Region]:
         if self._filter.is_open:
@@ -323,6 +334,7 @@ class RegionTable(QAbstractItemModel):
                 group.regions.insert(place, region)
                 self.endInsertRows()
         group.total, group.reviewed, group.origins = fresh.total, fresh.reviewed, fresh.origins
+        group.is_cut = fresh.is_cut
         self.dataChanged.emit(parent, parent)
         if group.regions:
             last = self.index(len(group.regions) - 1, len(self.columns) - 1, parent)
@@ -344,3 +356,8 @@ class RegionTable(QAbstractItemModel):
         group.regions = regions
         self.changePersistentIndexList(old, new)
         self.layoutChanged.emit()
+
+
+def _size(region: Region) -> tuple[int, int]:
+    """Larger regions first; of equal ones those that were found first."""
+    return region.voxels, -region.id

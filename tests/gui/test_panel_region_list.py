@@ -9,6 +9,7 @@ from PyQt5.QtWidgets import QLineEdit, QPushButton
 from labeler.core.edits import Edit
 from labeler.core.mask import Box, Mask, Patch
 from labeler.state.selection import RegionRef
+from labeler.ui import region_delegate, region_table
 from labeler.ui.region_cells import REVIEWED
 from labeler.ui.region_list import RegionList
 from labeler.ui.region_table import REGION_ROLE
@@ -356,3 +357,33 @@ def test_a_click_on_the_tick_of_a_read_only_case_is_refused(many, ws):
     click(many.view, cell(many, region_of(ws, "draft", LESION), REVIEWED))
     assert said == ["Somebody has this case open."]
     assert not ws.session.is_dirty
+
+
+def test_of_very_many_regions_the_largest_are_listed_and_the_filter_finds_the_others(
+    many, ws, monkeypatch
+):
+    monkeypatch.setattr(region_table, "MAX_LISTED", 2)
+    many.table.rebuild()
+    group = many.table.groups[1]
+    assert [region.voxels for region in group.regions] == sorted(
+        region.voxels for region in ws.session.regions["prediction"].regions.values()
+    )[:0:-1]
+    assert region_delegate._group_note(group) == "2 largest of 3"
+    smallest = min(
+        ws.session.regions["prediction"].regions.values(), key=lambda region: region.voxels
+    )
+    assert not many.table.index_of(RegionRef("prediction", smallest.id)).isValid()
+    many.findChild(QLineEdit, "regionFilter").setText(f"< {smallest.volume_ml + 0.01:.2f}")
+    assert [region.id for region in many.table.groups[1].regions] == [smallest.id]
+    assert region_delegate._group_note(many.table.groups[1]) == "1 of 3"
+
+
+def test_following_a_recount_stays_bounded(many, ws, monkeypatch):
+    monkeypatch.setattr(region_table, "MAX_LISTED", 2)
+    count_regions(ws, "prediction")
+    assert [len(group.regions) for group in many.table.groups] == [2, 2]
+    assert many.table.groups[1].is_cut
+    monkeypatch.undo()
+    count_regions(ws, "prediction")
+    assert len(many.table.groups[1].regions) == 3
+    assert not many.table.groups[1].is_cut

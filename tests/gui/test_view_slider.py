@@ -8,6 +8,7 @@ from PyQt5.QtGui import QColor
 from labeler.core.geometry import CANONICAL_RAS, Grid, Plane
 from labeler.core.labels import Label, LabelTable
 from labeler.core.regions import RegionIndex
+from labeler.ui import region_slider
 from labeler.ui.region_slider import RegionSlider, SliderMark, lanes_of, region_marks
 from tests.gui.view_world import drag
 
@@ -69,8 +70,9 @@ def test_marks_on_another_grid_and_in_other_planes(mask):
     assert [(m.lo, m.hi) for m in marks] == [(5, 15), (8, 10)]
 
 
-def test_thousands_of_specks_share_marks(mask):
+def test_thousands_of_specks_share_marks(mask, monkeypatch):
     """A threshold on a noisy volume must not make the window stand still."""
+    monkeypatch.setattr(region_slider, "MAX_MARKED", 5000)
     grid, _ = mask
     array = np.zeros(grid.shape_kji, np.uint8)
     array[::2, ::2, ::2] = 9
@@ -80,6 +82,13 @@ def test_thousands_of_specks_share_marks(mask):
     assert marks == [SliderMark(k, k + 1, "#ff2020") for k in range(0, 40, 2)]
     few = list(specks.values())[:3]
     assert len(region_marks(few, grid, grid, Plane.AXIAL, LABELS)) == 3
+
+
+def test_of_very_many_regions_the_largest_are_marked(mask, monkeypatch):
+    grid, index = mask
+    monkeypatch.setattr(region_slider, "MAX_MARKED", 1)
+    marks = region_marks(index.regions.values(), grid, grid, Plane.AXIAL, LABELS)
+    assert marks == [SliderMark(10, 30, "#3cb44b", True)]
 
 
 def test_without_groups_large_regions_are_the_backdrop(mask):
