@@ -1,5 +1,6 @@
 """Folders of small models, as other people would hand them over: nothing in them is trained."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -88,3 +89,57 @@ def write_torchscript(folder: Path, threshold_hu: float = 0.0, **values) -> Path
     folder.mkdir(parents=True)
     torch.jit.script(Threshold()).save(folder / "model.ts")
     return write_manifest(folder, "model.ts", "torchscript", **values)
+
+
+def write_onnx(folder: Path) -> Path:
+    """Write a network that calls everything above 0 HU label 1; return the folder."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    folder.mkdir(parents=True)
+    weight = helper.make_tensor("w", TensorProto.FLOAT, (2, 1, 1, 1, 1), [0.0, 10.0])
+    bias = helper.make_tensor("b", TensorProto.FLOAT, (2,), [0.0, -5.0])
+    node = helper.make_node("Conv", ["x", "w", "b"], ["y"], kernel_shape=[1, 1, 1])
+    shapes = [["n", 1, "a", "b", "c"], ["n", 2, "a", "b", "c"]]
+    x, y = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in zip("xy", shapes, strict=True)
+    )
+    graph = helper.make_graph([node], "dense", [x], [y], [weight, bias])
+    onnx.save(helper.make_model(graph), folder / "model.onnx")
+    return write_manifest(folder, "model.onnx", "onnx")
+
+
+INFERENCE = {
+    "bundle_root": "$import('os').system('touch {trap}')",
+    "device": "$torch.device('cuda')",
+    "preprocessing": {
+        "_target_": "Compose",
+        "transforms": [
+            {"_target_": "LoadImaged", "keys": "image"},
+            {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"},
+            {"_target_": "monai.transforms.Spacingd", "keys": "image", "pixdim": [1.0, 1.0, 1.0]},
+            {
+                "_target_": "ScaleIntensityRanged", "keys": "image",
+                "a_min": -100, "a_max": 100, "b_min": 0, "b_max": 1, "clip": True,
+            },
+        ],
+    },
+    "inferer": {"_target_": "SlidingWindowInferer", "roi_size": [16, 16, 16], "overlap": 0.25},
+}  # fmt: skip
+
+
+def write_bundle(folder: Path, trap: Path) -> Path:
+    """Write a MONAI bundle without a manifest, whose expressions would make the file `trap`."""
+    write_torchscript(folder / "models")
+    (folder / "models" / "model.toml").unlink()
+    (folder / "configs").mkdir()
+    text = json.dumps(INFERENCE).replace("{trap}", str(trap))
+    (folder / "configs" / "inference.json").write_text(text)
+    channels = {"0": "background", "1": "dense"}
+    metadata = {
+        "name": "Dense tissue",
+        "network_data_format": {"outputs": {"pred": {"channel_def": channels}}},
+    }
+    (folder / "configs" / "metadata.json").write_text(json.dumps(metadata))
+    return folder

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inference import cli
 from inference.registry import list_models
 from inference.worker import Worker
 from labeler.workflows.run_model import make_worker
 from tests import plugin_models
 from tests.model_world import World
-from tests.models_on_disk import write_manifest, write_torchscript
+from tests.models_on_disk import write_bundle, write_manifest, write_onnx, write_torchscript
+from tests.nnunet_folder import write_nnunet
 
 #: Behaviour of a model of the plug-in, and words of the sentence.
 FAILURES = {
@@ -132,3 +134,32 @@ def test_weights_that_are_not_what_they_should_be(begin, tmp_path):
     path.write_bytes(good)
     write_manifest(folder, "model.ts", "torchscript")
     assert_works(world, "dense")
+
+
+def test_models_by_path_are_listed_run_and_named(begin, tmp_path, capsys):
+    """TorchScript, ONNX, nnU-Net and a MONAI bundle, each from its folder, in one process."""
+    folders = [
+        write_torchscript(tmp_path / "script"),
+        write_nnunet(tmp_path / "unet"),
+        write_bundle(tmp_path / "bundle", tmp_path / "executed"),
+    ]
+    pytest.importorskip("onnx")
+    folders.append(write_onnx(tmp_path / "graph"))
+    assert cli.main(["manifest", str(folders[2]), "--licence", "Apache-2.0"]) == 0
+    capsys.readouterr()
+    world = begin()
+    world.ws.settings.update("models", folders=[*map(str, folders), str(tmp_path / "nothing")])
+    world.settle()
+    ours = [e for e in world.runner.models if e.id in ("script", "graph", "unet", "dense-tissue")]
+    assert [entry.problem for entry in ours] == [None] * 4
+    names = {"unet": {1: "liver", 2: "spleen"}}
+    volume = world.ws.session.volumes["PV"]
+    for entry in ours:
+        run(world, entry.id)
+        assert world.failures == []
+        proposal = world.proposal
+        assert proposal.run.licence == entry.card.licence != ""
+        assert proposal.names == names.get(entry.id, {1: "dense"})
+        assert proposal.numbers.shape == volume.array.shape
+        assert bool(proposal.regions) or entry.id == "unet", "all of the patient is dense"
+    assert not (tmp_path / "executed").exists()

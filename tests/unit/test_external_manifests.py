@@ -11,7 +11,7 @@ from inference.contract import Request
 from inference.external.monai_bundle import input_of
 from inference.progress import Silent
 from inference.registry import find_model, list_models
-from tests.models_on_disk import block_image, write_torchscript
+from tests.models_on_disk import block_image, write_bundle
 from tests.nnunet_folder import write_nnunet
 
 
@@ -71,40 +71,6 @@ def test_what_is_no_whole_folder_gets_no_manifest(tmp_path, capsys, missing):
     assert run("manifest", folder, "--licence", "x") in (1, 2)
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not (folder / "model.toml").exists()
-
-
-INFERENCE = {
-    "bundle_root": "$import('os').system('touch {trap}')",
-    "device": "$torch.device('cuda')",
-    "preprocessing": {
-        "_target_": "Compose",
-        "transforms": [
-            {"_target_": "LoadImaged", "keys": "image"},
-            {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"},
-            {"_target_": "monai.transforms.Spacingd", "keys": "image", "pixdim": [1.0, 1.0, 1.0]},
-            {
-                "_target_": "ScaleIntensityRanged", "keys": "image",
-                "a_min": -100, "a_max": 100, "b_min": 0, "b_max": 1, "clip": True,
-            },
-        ],
-    },
-    "inferer": {"_target_": "SlidingWindowInferer", "roi_size": [16, 16, 16], "overlap": 0.25},
-}  # fmt: skip
-
-
-def write_bundle(folder, trap):
-    write_torchscript(folder / "models")
-    (folder / "models" / "model.toml").unlink()
-    (folder / "configs").mkdir()
-    text = json.dumps(INFERENCE).replace("{trap}", str(trap))
-    (folder / "configs" / "inference.json").write_text(text)
-    channels = {"0": "background", "1": "dense"}
-    metadata = {
-        "name": "Dense tissue",
-        "network_data_format": {"outputs": {"pred": {"channel_def": channels}}},
-    }
-    (folder / "configs" / "metadata.json").write_text(json.dumps(metadata))
-    return folder
 
 
 def test_a_bundle_runs_as_it_says_and_its_expressions_do_not(tmp_path, capsys):

@@ -13,7 +13,7 @@ from inference.contract import Cancelled, Request
 from inference.progress import Silent
 from inference.registry import find_model, list_models
 from inference.worker import Worker, WorkerError
-from tests.models_on_disk import block_image, write_manifest, write_torchscript
+from tests.models_on_disk import block_image, write_manifest, write_onnx, write_torchscript
 
 
 def predict(folder: Path, phases: dict, context=None):
@@ -82,22 +82,8 @@ def test_progress_never_falls_and_cancel_stops_between_patches(tmp_path):
 
 
 def test_onnx_gives_what_torchscript_gives(tmp_path):
-    onnx = pytest.importorskip("onnx")
-    from onnx import TensorProto, helper
-
-    folder = tmp_path / "m"
-    folder.mkdir()
-    weight = helper.make_tensor("w", TensorProto.FLOAT, (2, 1, 1, 1, 1), [0.0, 10.0])
-    bias = helper.make_tensor("b", TensorProto.FLOAT, (2,), [0.0, -5.0])
-    node = helper.make_node("Conv", ["x", "w", "b"], ["y"], kernel_shape=[1, 1, 1])
-    shapes = [["n", 1, "a", "b", "c"], ["n", 2, "a", "b", "c"]]
-    x, y = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in zip("xy", shapes, strict=True)
-    )
-    graph = helper.make_graph([node], "dense", [x], [y], [weight, bias])
-    onnx.save(helper.make_model(graph), folder / "model.onnx")
-    write_manifest(folder, "model.onnx", "onnx")
+    pytest.importorskip("onnx")
+    folder = write_onnx(tmp_path / "m")
     ct = block_image()
     np.testing.assert_array_equal(predict(folder, {"PV": ct}).mask.array, ct.array > 0)
 
