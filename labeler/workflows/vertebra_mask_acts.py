@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from labeler.core.distance import Check
-from labeler.core.landmarks import Centroid
+from labeler.core.landmarks import Centroid, Point
 from labeler.core.mask import Mask, Patch
 from labeler.core.mask_operations import rename_labels
 from labeler.core.painting import PaintingError
 from labeler.core.vertebra_masks import body_centres, numbering, relabelling
-from labeler.core.vertebrae import NUMBERS, TOTALSEGMENTATOR_NUMBERS
+from labeler.core.vertebrae import NUMBERS, TOTALSEGMENTATOR_NUMBERS, next_level
 from labeler.workflows.background_edit import (
     Draft,
     Refused,
     draft_in_background,
     find_in_background,
 )
-from labeler.workflows.correct_landmarks import centroids_of, replace_centroids
+from labeler.workflows.correct_landmarks import (
+    VERTEBRA_WORDS,
+    centroids_of,
+    replace_centroids,
+)
 from labeler.workflows.edit_rules import EditRefused, lock_of, refuse_read_only
 from labeler.workflows.workspace import Workspace
+
+NO_VERTEBRAE = "The labels of {} are no vertebrae"
 
 
 def centroids_from_mask(ws: Workspace, said: Refused) -> None:
@@ -41,7 +47,7 @@ def centroids_from_mask(ws: Workspace, said: Refused) -> None:
         numbers = _numbers(copy)
         check()
         names = {number: level for level, number in numbers.items()}
-        centres = body_centres(copy.array, copy.grid, names)
+        centres = _centres(copy, numbers)
         levels = sorted(centres, key=lambda value: -centres[value][2])
         return {
             str(n): Centroid(names[value], centres[value])
@@ -83,7 +89,7 @@ def relabel_mask(ws: Workspace, said: Refused) -> None:
         copy = copies[0]
         numbers = _numbers(copy)
         check()
-        centres = body_centres(copy.array, copy.grid, set(numbers.values()))
+        centres = _centres(copy, numbers)
         check()
         values, problems[:] = relabelling(centres, centroids, numbers, constraint.locked)
         if not values:
@@ -126,8 +132,29 @@ def _numbers(mask: Mask) -> Mapping[str, int]:
     values = {value for value, box in enumerate(boxes, start=1) if box is not None}
     numbers = numbering(_of_vertebrae(values))
     if numbers is None or not values & set(numbers.values()):
-        raise PaintingError(f"The labels of {mask.name} are no vertebrae")
+        raise PaintingError(NO_VERTEBRAE.format(mask.name))
     return numbers
+
+
+def _centres(mask: Mask, numbers: Mapping[str, int]) -> dict[int, Point]:
+    """The centre of each vertebra of a mask.
+
+    Raises
+    ------
+    PaintingError
+        When its labels are organs with the numbers of vertebrae: none has the next level below
+        it, and the name of the mask speaks of no spine either.
+    """
+    centres = body_centres(mask.array, mask.grid, set(numbers.values()))
+    pairs = ((numbers[level], numbers.get(next_level(level) or "")) for level in numbers)
+    is_spine = any(
+        upper in centres and lower in centres and centres[upper][2] > centres[lower][2]
+        for upper, lower in pairs
+        if lower is not None
+    )
+    if not is_spine and not any(word in mask.name.lower() for word in VERTEBRA_WORDS):
+        raise PaintingError(NO_VERTEBRAE.format(mask.name))
+    return centres
 
 
 def _of_vertebrae(values: Collection[int]) -> set[int]:

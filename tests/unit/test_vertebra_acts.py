@@ -98,6 +98,26 @@ def test_a_mask_without_vertebrae_is_refused(ws, qtbot):
         centroids_from_mask(ws, said)
 
 
+@pytest.mark.parametrize(
+    ("name", "numbers", "is_spine"),
+    [
+        ("draft", {"T12": 1, "L1": 11}, False),  # liver and a lesion
+        ("spine", {"T12": 1, "L1": 11}, True),
+        ("draft", {"T12": 19, "L1": 20}, True),
+        ("draft", {"T12": 20, "L1": 19}, False),
+    ],
+)
+def test_organs_with_the_numbers_of_vertebrae_are_refused(ws, qtbot, name, numbers, is_spine):
+    vertebrae = add_mask(ws, numbers, levels=numbers)
+    ws.session.add_mask(Mask(name, vertebrae.array, GRID, plain_order(GRID)), None)
+    ws.selection.set_mask(name)
+    said = Said()
+    centroids_from_mask(ws, said)
+    settle(ws, qtbot)
+    assert bool(levels(ws)) == is_spine
+    assert bool(said) != is_spine
+
+
 @pytest.mark.parametrize("numbers", [NUMBERS, TOTALSEGMENTATOR_NUMBERS])
 def test_a_mask_follows_a_shift_of_its_centroids_in_one_step(ws, qtbot, numbers):
     mask = add_mask(ws, numbers)
