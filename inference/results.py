@@ -111,20 +111,25 @@ def write_results(
         "warnings": [*warnings, *result.warnings],
         "report": result.report,
         "phases": {phase: str(each.path) for phase, each in sources.items()},
-        "findings": [
-            {
-                "label": finding.label,
-                "anchor_ras": list(finding.anchor_ras),
-                "confidence": finding.confidence,
-                "opinions": {stage: dict(p) for stage, p in finding.opinions.items()},
-                "measures": dict(finding.measures),
-                "flags": list(finding.flags),
-            }
-            for finding in result.findings
-        ],
+        "findings": _findings(result),
     }
     _write_json(folder / f"{model_id}.json", document)
     return document
+
+
+def _findings(result: Result) -> list[dict[str, Any]]:
+    """What the model said of regions of the mask."""
+    return [
+        {
+            "label": finding.label,
+            "anchor_ras": list(finding.anchor_ras),
+            "confidence": finding.confidence,
+            "opinions": {stage: dict(p) for stage, p in finding.opinions.items()},
+            "measures": dict(finding.measures),
+            "flags": list(finding.flags),
+        }
+        for finding in result.findings
+    ]
 
 
 def _points(result: Result) -> list[dict[str, Any]]:
