@@ -20,7 +20,7 @@ def evaluate() -> None:
     "--out",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for report.html, figures.csv and cases.csv.",
+    help="Folder for report.html, figures.csv, cases.csv, and results of each patient.",
 )
 @click.option("--cases", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--seed", default=FIRST_SEED, show_default=True, type=click.IntRange(min=0))
@@ -29,25 +29,61 @@ def evaluate() -> None:
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Folder of the model; the shipped one by default.",
 )
+@click.option(
+    "--compare",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of a model of which the second stage is measured beside that of the model, as "
+    "a variant named after the folder.",
+)
+@click.option(
+    "--patients",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that keeps the patients for the next time; they are made anew without.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-def liver(out: Path, cases: int, seed: int, model: Path | None, device: str) -> None:
+def liver(
+    out: Path,
+    cases: int,
+    seed: int,
+    model: Path | None,
+    compare: Path | None,
+    patients: Path | None,
+    device: str,
+) -> None:
     """Measure the liver model with four phases and with the non-contrast one alone.
 
-    What is done so far is written after every patient, so that it may be stopped at any time.
+    What is done so far is written after every patient. The same command goes on where it was
+    stopped, as long as the weights are the same.
     """
     # loaded here: torch and numba take seconds, and other commands do not need them
     from inference.devices import resolve_device
-    from inference.evaluation.liver import CaseResult, evaluate_patient, unseen_patient
+    from inference.evaluation.liver import CaseResult, evaluate_patient
     from inference.evaluation.report import report_html
+    from inference.evaluation.store import read_results, write_results
     from inference.evaluation.summary import cases_csv, figures, figures_csv
     from inference.liver import LiverFactory
+    from inference.training.scanned import Scanned, ScannedPool, scanned_patient
+    from inference.weights import sha256_of
 
-    loaded = LiverFactory(model).load(resolve_device(device))
-    out.mkdir(parents=True, exist_ok=True)
+    processor = resolve_device(device)
+    factories = [LiverFactory(model)]
+    loaded = factories[0].load(processor)
+    others = {}
+    if compare:
+        factories.append(LiverFactory(compare))
+        others[f"second stage: {compare.name}"] = factories[1].load(processor).second_look
+    key = "-".join(sha256_of(factory.manifest_path)[:16] for factory in factories)
+    pool = ScannedPool(patients) if patients else None
+    (out / "patients").mkdir(parents=True, exist_ok=True)
     results: list[CaseResult] = []
     for n in range(cases):
-        patient = unseen_patient(seed + n)
-        results += evaluate_patient(loaded, patient, seed + n)
+        path = out / "patients" / f"{seed + n}.json"
+        known = read_results(path, key)
+        if known is None:
+            patient = pool.get(seed + n) if pool else Scanned.of(scanned_patient(seed + n))
+            known = list(evaluate_patient(loaded, patient, seed + n, others))
+            write_results(path, known, key)
+        results += known
         title = f"{loaded.card.title} {loaded.card.version}, {n + 1} synthetic patients"
         (out / "report.html").write_text(report_html(results, title), encoding="utf-8")
         (out / "figures.csv").write_text(figures_csv(figures(results)), encoding="utf-8")
@@ -84,11 +120,11 @@ def vertebra(
     What is done so far is written after every scan, so that it may be stopped at any time.
     """
     from inference.devices import resolve_device
-    from inference.evaluation.liver import Quiet
     from inference.evaluation.spine_report import spine_report_html
     from inference.evaluation.spine_scans import known_spines, phantom_spine
     from inference.evaluation.spine_summary import scans_csv, spine_figures, spine_figures_csv
     from inference.evaluation.vertebra import SpineResult, evaluate_spine
+    from inference.progress import Silent
     from inference.vertebra import VertebraFactory
 
     loaded = VertebraFactory(model).load(resolve_device(device))
@@ -98,7 +134,7 @@ def vertebra(
     results: list[SpineResult] = []
     done = 0
     for done, spine in enumerate(spines, start=1):
-        results += evaluate_spine(loaded.pipeline, spine, Quiet())
+        results += evaluate_spine(loaded.pipeline, spine, Silent())
         title = f"{loaded.card.title} {loaded.card.version}, {done} {kind}"
         (out / "report.html").write_text(spine_report_html(results, title), encoding="utf-8")
         (out / "figures.csv").write_text(

@@ -32,19 +32,20 @@ def train() -> None:
 )
 @click.option(
     "--stage",
-    type=click.Choice(["organs", "lesions"]),
+    type=click.Choice(["organs", "lesions", "thresholds"]),
     default="organs",
     show_default=True,
-    help="organs is stage 1, lesions stage 2; they need nothing of each other.",
+    help="organs is stage 1, lesions stage 2, thresholds the numbers by which is decided. Each "
+    "needs what comes before it in the same folder.",
 )
 def liver(
     out: Path, resume: bool, settings: Path | None, anatomies: Path | None, stage: str
 ) -> None:
-    """Train the liver model: stage 1 (the coarse network, then the fine one) or stage 2.
+    """Train the liver model: stage 1 (the coarse network, then the fine one), stage 2, thresholds.
 
     May be killed at any time; --resume goes on from the last checkpoint.
     """
-    begun = ("lesions",) if stage == "lesions" else ("coarse", "fine")
+    begun = {"organs": ("coarse", "fine"), "lesions": ("lesions",), "thresholds": ()}[stage]
     if not resume and any((out / name).exists() for name in begun):
         raise click.ClickException(f"there is a training in {out}; go on with it with --resume.")
     # loaded here: torch and numba take seconds, and other commands do not need them
@@ -54,11 +55,15 @@ def liver(
     from inference.training.lesions import train_lesions
     from inference.training.liver import LiverTraining, known_anatomies
     from inference.training.settings import read_settings
+    from inference.training.thresholds import tune
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     chosen = read_settings(settings or config_folder() / "train_liver.toml")
-    if stage == "lesions":
-        train_lesions(out, chosen.lesions, chosen.seed)
+    if stage != "organs":
+        try:
+            (train_lesions if stage == "lesions" else tune)(out, chosen)
+        except ValueError as error:
+            raise click.ClickException(f"{error}.") from error
         return
     found = known_anatomies(anatomies)
     click.echo(f"Real anatomies: {', '.join(a.name for a in found) or 'none'}.", err=True)

@@ -7,44 +7,40 @@ that an ablation costs little more than a run.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from inference.contract import PHASES, Context, Image, LabelMap, Request
+from inference.evaluation.matching import TrueLesion, diameter_mm, hits, true_lesions
 from inference.grid import grid_of
 from inference.liver import classes
 from inference.liver.model import LiverModel
 from inference.liver.patient import MALIGNANT, Decision, decide
+from inference.liver.proposals import MULTIPLIERS
 from inference.liver.registration import register_phases
-from inference.liver.scan import make_scan, mask_on_image, reference_phase
+from inference.liver.scan import make_scan, mask_on_image
 from inference.liver.second_look import Examined, SecondLook
 from inference.liver.stage1 import NothingFound, Segmentation
 from inference.metrics import dice
-from inference.phantom import labels, variety
-from inference.phantom.case import PhantomPatient
-from inference.phantom.patient import make_patient
+from inference.phantom import labels
+from inference.progress import Silent
 from inference.resampling import resample_labels
+from inference.training.scanned import Scanned
 
 FULL = "two stages"
-VARIANTS: Mapping[str, tuple[tuple[float, ...], bool]] = {
-    "stage 1, m = 1": ((1.0,), False),
-    "stage 1, m = 2": ((1.0, 2.0), False),
-    "stage 1, m = 4": ((1.0, 2.0, 4.0), False),
-    FULL: ((1.0, 2.0, 4.0), True),
-}
-"""By name: factors, and whether the second stage is asked."""
+_VARIANTS: tuple[tuple[str, tuple[float, ...], bool], ...] = (
+    ("stage 1, m = 1", (1.0,), False),
+    ("stage 1, m = 2", (1.0, 2.0), False),
+    ("stage 1, m = 4", (1.0, 2.0, 4.0), False),
+    (FULL, (1.0, 2.0, 4.0), True),
+)
+"""Name, factors, and whether the second stage is asked."""
 
 PHASE_SETS: Mapping[str, tuple[str, ...]] = {"four phases": PHASES, "NC only": ("NC",)}
-SPACING_MM = 1.5
 LARGE_MM = 10.0
-_LEAST_ML = 0.1
-_LEAST_OVERLAP = 0.1
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ class CaseResult:
     ----------
     seed : int
     phases, variant : str
-        Keys of `PHASE_SETS` and `VARIANTS`.
+        Key of `PHASE_SETS`, and how it was decided.
     lesions : tuple of LesionRow
     findings : tuple of FindingRow
     organ_dice : dict of str to float
@@ -118,25 +114,11 @@ class CaseResult:
     seconds: float = field(compare=False)
 
 
-class Quiet:
-    """A context that wants to hear nothing."""
-
-    def report(self, fraction: float, text: str) -> None:
-        """Take no notice."""
-
-    def check(self) -> None:
-        """Go on."""
-
-
-def unseen_patient(seed: int) -> PhantomPatient:
-    """Return a patient with the variety of training, from a seed that training never uses."""
-    return make_patient(seed, spacing_mm=SPACING_MM, variety=variety.draw(seed))
-
-
 def evaluate_patient(
     model: LiverModel,
-    patient: PhantomPatient,
+    patient: Scanned,
     seed: int,
+    others: Mapping[str, SecondLook] | None = None,
     phase_sets: Sequence[str] = tuple(PHASE_SETS),
     context: Context | None = None,
 ) -> Iterator[CaseResult]:
@@ -145,14 +127,19 @@ def evaluate_patient(
     Parameters
     ----------
     model : LiverModel
-    patient : PhantomPatient
+    patient : Scanned
     seed : int
         For the record.
+    others : mapping of str to SecondLook, optional
+        More variants: other second stages, by name.
     phase_sets : sequence of str
         Keys of `PHASE_SETS`.
     context : Context, optional
     """
-    told = context or Quiet()
+    told = context or Silent()
+    alone = SecondLook(None, rules=model.second_look.rules)
+    variants = {name: (m, model.second_look if both else alone) for name, m, both in _VARIANTS}
+    variants |= {name: (MULTIPLIERS, look) for name, look in (others or {}).items()}
     for phases in phase_sets:
         images = {p: patient.phases[p] for p in PHASE_SETS[phases] if p in patient.phases}
         started = time.monotonic()
@@ -163,102 +150,87 @@ def evaluate_patient(
         except NothingFound:
             found = None
         spent = time.monotonic() - started
-        for variant, (multipliers, second) in VARIANTS.items():
+        for variant, (multipliers, look) in variants.items():
             started = time.monotonic()
             examined = None
             if found is not None:
-                look = model.second_look if second else SecondLook(None)
                 examined = look.examine(images, moved.transforms, found, told, multipliers)
             seconds = spent + time.monotonic() - started
-            yield _result(patient, seed, phases, variant, found, examined, scan.present, seconds)
+            seen = _Seen(seed, phases, variant, scan.reference, scan.present, seconds)
+            yield _result(patient, seen, found, examined, look)
 
 
-def _reference(phases: str, patient: PhantomPatient) -> str:
-    """Return the phase on whose grid a set of phases is decided."""
-    return reference_phase({p: patient.phases[p] for p in PHASE_SETS[phases]})
+@dataclass(frozen=True)
+class _Seen:
+    """What was looked at: fields of `CaseResult`, the phase decided on and what was there."""
 
-
-def moved_reference(patient: PhantomPatient, phase: str) -> LabelMap:
-    """Return the mask of a patient where the organs are in a phase."""
-    affine = patient.reference.affine_ras.copy()
-    if patient.truth is not None:
-        affine[:3, 3] += patient.truth.breathing_ras[phase]
-    return LabelMap(patient.reference.array, affine)
+    seed: int
+    phases: str
+    variant: str
+    reference: str
+    present: tuple[bool, ...]
+    seconds: float
 
 
 def _result(
-    patient: PhantomPatient,
-    seed: int,
-    phases: str,
-    variant: str,
+    patient: Scanned,
+    seen: _Seen,
     found: Segmentation | None,
     examined: Examined | None,
-    present: Sequence[bool],
-    seconds: float,
+    look: SecondLook,
 ) -> CaseResult:
     """Compare what was decided with the truth."""
-    reference = moved_reference(patient, _reference(phases, patient))
+    reference = patient.reference_in(seen.reference)
     truth = classes.CLASS_OF_LABEL[reference.array]
     malignant = bool(np.isin(truth, MALIGNANT).any())
+    organs: dict[str, float] = {}
     if found is None or examined is None:
-        rows = tuple(LesionRow(k, d, 0, 0.0) for k, d in _sizes(truth, patient))
-        zero = {classes.CLASS_NAMES[o]: 0.0 for o in classes.ORGANS}
-        nothing = decide((), present)
-        return CaseResult(seed, phases, variant, rows, (), zero, malignant, nothing, seconds)
-    # lesions are counted where they were decided; the truth comes to that grid
-    near = resample_labels(reference.array, grid_of(reference), found.scan.grid)
-    lesions, findings = _match(classes.CLASS_OF_LABEL[near], examined, found.scan.voxel_ml)
-    image = patient.phases[found.scan.reference]
-    organs = _organ_dice(reference, image, found, examined) if variant == FULL else {}
-    decision = decide(examined.verdicts, present)
+        voxel_ml = float(np.prod(grid_of(reference).spacing_kji_mm)) / 1000.0
+        lesions = true_lesions(truth, voxel_ml)
+        rows = tuple(LesionRow(each.kind, each.diameter_mm, 0, 0.0) for each in lesions)
+        findings: tuple[FindingRow, ...] = ()
+        organs = {classes.CLASS_NAMES[o]: 0.0 for o in classes.ORGANS}
+        decision = decide((), seen.present, look.rules)
+    else:
+        # lesions are counted where they were decided; the truth comes to that grid
+        near = resample_labels(reference.array, grid_of(reference), found.scan.grid)
+        lesions = true_lesions(classes.CLASS_OF_LABEL[near], found.scan.voxel_ml)
+        rows, findings = _match(lesions, examined, found.scan.voxel_ml)
+        if seen.variant == FULL:
+            image = patient.phases[found.scan.reference]
+            organs = _organ_dice(reference, image, found, examined)
+        decision = decide(examined.verdicts, seen.present, look.rules)
     return CaseResult(
-        seed, phases, variant, lesions, findings, organs, malignant, decision, seconds
+        seen.seed,
+        seen.phases,
+        seen.variant,
+        rows,
+        findings,
+        organs,
+        malignant,
+        decision,
+        seen.seconds,
     )
 
 
-def _components(found: NDArray[np.uint8]) -> list[tuple[int, NDArray[np.bool_]]]:
-    """Return the lesions of a map of classes: each piece of each type."""
-    pieces = []
-    for kind in classes.LESIONS:
-        numbered, n = ndimage.label(found == kind, np.ones((3, 3, 3)))
-        pieces += [(kind, numbered == m) for m in range(1, n + 1)]
-    return pieces
-
-
-def _diameter_mm(volume_ml: float) -> float:
-    return float(2.0 * (3000.0 * volume_ml / (4.0 * math.pi)) ** (1.0 / 3.0))
-
-
-def _sizes(truth: NDArray[np.uint8], patient: PhantomPatient) -> list[tuple[int, float]]:
-    voxel_ml = float(np.prod(grid_of(patient.reference).spacing_kji_mm)) / 1000.0
-    sizes = [(k, float(m.sum()) * voxel_ml) for k, m in _components(truth)]
-    return [(k, _diameter_mm(ml)) for k, ml in sizes if ml >= _LEAST_ML]
-
-
 def _match(
-    truth: NDArray[np.uint8], examined: Examined, voxel_ml: float
+    lesions: list[TrueLesion], examined: Examined, voxel_ml: float
 ) -> tuple[tuple[LesionRow, ...], tuple[FindingRow, ...]]:
-    """Match lesions and findings: they share at least a tenth of the smaller of them."""
-    lesions = [(k, m) for k, m in _components(truth) if m.sum() * voxel_ml >= _LEAST_ML]
+    """Compare lesions and findings."""
     best = [(0, 0.0)] * len(lesions)
     findings = []
     for region, verdict in zip(examined.regions, examined.verdicts, strict=True):
         if region is None:
             continue
-        hit = None
-        for n, (_, mask) in enumerate(lesions):
-            shared = int((region & mask).sum())
-            if shared < _LEAST_OVERLAP * min(int(region.sum()), int(mask.sum())):
-                continue
-            hit = n if hit is None else hit
-            overlap = 2.0 * shared / (int(region.sum()) + int(mask.sum()))
+        matched = hits(region, lesions)
+        for n, overlap in matched:
             if overlap > best[n][1]:
                 best[n] = (verdict.lesion_class, overlap)
-        diameter = _diameter_mm(float(region.sum()) * voxel_ml)
+        diameter = diameter_mm(float(region.sum()) * voxel_ml)
+        hit = matched[0][0] if matched else None
         findings.append(FindingRow(1.0 - float(verdict.probabilities[-1]), hit, diameter))
     rows = [
-        LesionRow(kind, _diameter_mm(float(mask.sum()) * voxel_ml), *best[n])
-        for n, (kind, mask) in enumerate(lesions)
+        LesionRow(lesion.kind, lesion.diameter_mm, *best[n]) for n, lesion in enumerate(lesions)
     ]
     return tuple(rows), tuple(findings)
 

@@ -12,8 +12,8 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.evaluation.liver import FULL, PHASE_SETS, VARIANTS, CaseResult
-from inference.evaluation.summary import Figure, confusion, figures, froc_curve
+from inference.evaluation.liver import FULL, PHASE_SETS, CaseResult
+from inference.evaluation.summary import Figure, confusion, figures, froc_curve, variants_of
 from inference.liver import classes
 
 NOTICE = "Demonstration model, trained on synthetic data, not for clinical use."
@@ -24,7 +24,7 @@ table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc;padding:
 th{background:#f2f2f2;text-align:left}td.n{text-align:right}svg{margin:1em 1em 1em 0}
 .notice{background:#fff4d6;padding:.6em 1em;border:1px solid #e5c76b}
 """
-_COLOURS = ("#1b6ca8", "#c8553d", "#588157", "#7b4b94")
+_COLOURS = ("#1b6ca8", "#c8553d", "#588157", "#7b4b94", "#b58900")
 _WIDTH, _HEIGHT, _EDGE = 460, 320, 46
 _MOST_FALSE = 8.0
 
@@ -105,7 +105,7 @@ def confusion_svg(table: NDArray[np.int64], rows: Sequence[str], columns: Sequen
 def _table(found: Sequence[Figure], phases: str) -> str:
     """Return the figures of a set of phases: a row each measure, a column each variant."""
     here = [f for f in found if f.phases == phases]
-    variants = [v for v in VARIANTS if any(f.variant == v for f in here)]
+    variants = list(dict.fromkeys(f.variant for f in here))
     measures = list(dict.fromkeys(f.measure for f in here))
     lines = ["<table><tr><th>measure</th>", *(f"<th>{escape(v)}</th>" for v in variants), "</tr>"]
     for measure in measures:
@@ -134,7 +134,7 @@ def report_html(results: Sequence[CaseResult], title: str) -> str:
         if not cases:
             continue
         patients = len({r.seed for r in cases})
-        curves = {v: froc_curve([r for r in cases if r.variant == v]) for v in VARIANTS}
+        curves = {v: froc_curve([r for r in cases if r.variant == v]) for v in variants_of(cases)}
         table = confusion([r for r in cases if r.variant == FULL])
         body += [
             f"<h2>{escape(phases)}</h2>",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.evaluation.liver import FULL, LARGE_MM, PHASE_SETS, VARIANTS, CaseResult
+from inference.evaluation.liver import FULL, LARGE_MM, PHASE_SETS, CaseResult
 from inference.liver import classes
 from inference.metrics import Interval, bootstrap, froc, wilson
 
@@ -42,11 +42,16 @@ def size_name(low: float, high: float) -> str:
     return f">= {low:g} mm" if math.isinf(high) else f"{low:g}-{high:g} mm"
 
 
+def variants_of(results: Sequence[CaseResult]) -> list[str]:
+    """Return the variants there are, in the order in which they first come."""
+    return list(dict.fromkeys(r.variant for r in results))
+
+
 def figures(results: Sequence[CaseResult]) -> list[Figure]:
     """Return all figures: by set of phases and variant."""
     found: list[Figure] = []
     for phases in PHASE_SETS:
-        for variant in VARIANTS:
+        for variant in variants_of(results):
             cases = [r for r in results if r.phases == phases and r.variant == variant]
             if cases:
                 named = [*_lesion_figures(cases), *_patient_figures(cases)]

@@ -1,10 +1,10 @@
 """Step 4 of the liver model: both stages decide together what a proposal is, and what to say.
 
-The probability of each class is the mean of what stage 1 gave the component, on average over its
+The probability of each class is a mean of what stage 1 gave the component, on average over its
 voxels, and of what stage 2 gave the patch. A proposal is dropped when "not a lesion" gets more
-than half; where stage 1 was sure without any factor (m = 1), it takes more to drop it. Where
+than a limit; where stage 1 was sure without any factor (m = 1), the limit is another one. Where
 stage 1 saw nothing and only the attenuation gave it away (`inference.liver.unusual`), the second
-stage decides alone, and has to be surer.
+stage decides alone. Weights and limits are in the card (`inference.liver.rules`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,8 @@ from numpy.typing import NDArray
 from inference.contract import PHASES, Measure
 from inference.liver import classes
 from inference.liver.proposals import Mask, Proposal
+from inference.liver.rules import Rule
 from inference.liver.stage2 import NOT_A_LESION, TYPE_NAMES, Opinion
-
-DROPPED_ABOVE = 0.5
-SURE_DROPPED_ABOVE = 0.65
-"""Of "not a lesion", for proposals of stage 1 without any factor."""
-
-UNSEEN_DROPPED_ABOVE = 0.35
-"""Of "not a lesion" in stage 2, for proposals that stage 1 has not made."""
 
 WASH_IN_HU = 15.0
 WASH_OUT_HU = -10.0
@@ -65,13 +59,14 @@ class Verdict:
         return float(self.probabilities[self.lesion_class - classes.LESIONS[0]])
 
 
-def agree(proposal: Proposal, opinion: Opinion | None) -> Verdict:
+def agree(proposal: Proposal, opinion: Opinion | None, rule: Rule) -> Verdict:
     """Return the verdict of both stages; of the first alone without a second opinion.
 
     Parameters
     ----------
     proposal : Proposal
     opinion : Opinion or None
+    rule : Rule
     """
     first = proposal.probabilities
     opinions = {"stage 1": _named(first)}
@@ -80,14 +75,30 @@ def agree(proposal: Proposal, opinion: Opinion | None) -> Verdict:
         return Verdict(True, proposal.lesion_class, first, opinions, _doubts(first, None))
     second = opinion.probabilities
     opinions["stage 2"] = _named(second)
-    unseen = not np.isfinite(proposal.multiplier)
-    p = second if unseen else 0.5 * (first + second)
-    limit = SURE_DROPPED_ABOVE if proposal.multiplier <= 1.0 else DROPPED_ABOVE
-    limit = UNSEEN_DROPPED_ABOVE if unseen else limit
+    p, limit = weigh(first, second, proposal.multiplier, rule)
     kind = int(np.argmax(p[:NOT_A_LESION]))
     kept = bool(p[NOT_A_LESION] <= limit)
+    unseen = not np.isfinite(proposal.multiplier)
     flags = ("stage 1 sees no lesion",) if unseen else _doubts(first, second)
     return Verdict(kept, classes.LESIONS[kind], p, opinions, flags)
+
+
+def weigh(
+    first: Probabilities, second: Probabilities, multiplier: float, rule: Rule
+) -> tuple[Probabilities, float]:
+    """Return what both stages think together, and from where on a proposal is dropped.
+
+    Parameters
+    ----------
+    first, second : ndarray of float64, shape (7,)
+    multiplier : float
+        Of the proposal.
+    rule : Rule
+    """
+    if not np.isfinite(multiplier):
+        return second, rule.unseen_dropped_above
+    p = rule.first_weight * first + (1.0 - rule.first_weight) * second
+    return p, rule.sure_dropped_above if multiplier <= 1.0 else rule.dropped_above
 
 
 def _named(p: Probabilities) -> dict[str, float]:

@@ -10,9 +10,10 @@ from inference.contract import Card, Context, LabelMap, Measure, Parameter, Requ
 from inference.liver import classes, quality
 from inference.liver.inputs import N_CHANNELS
 from inference.liver.networks import CONTEXT_CLASSES, coarse_network, fine_network
-from inference.liver.patient import SETTINGS, Decision, decide
+from inference.liver.patient import Decision, decide
 from inference.liver.proposals import MULTIPLIERS
 from inference.liver.registration import register_phases
+from inference.liver.rules import SETTINGS, read_rules
 from inference.liver.scan import make_scan, mask_on_image, reference_phase
 from inference.liver.second_look import SecondLook
 from inference.liver.stage1 import (
@@ -112,7 +113,8 @@ class LiverModel:
         mask = mask_on_image(examined.found, found.logits, found.scan.grid, image)
         context.check()
         measured = quality.measure(found, scan.grid.shape_kji[0])
-        decision = decide(examined.verdicts, scan.present, setting)
+        rules = self._second_look.rules
+        decision = decide(examined.verdicts, scan.present, rules, setting)
         context.report(1.0, "Done")
         return Result(
             mask,
@@ -120,7 +122,7 @@ class LiverModel:
             report=f"{_report(found, len(examined.findings))} {decision.reason}",
             findings=examined.findings,
             warnings=(
-                *quality.warnings(measured, found),
+                *quality.warnings(measured, found, rules.quality),
                 *decision.warnings,
                 *(f"The phase {p} could not be registered." for p in registration.doubtful),
             ),
@@ -173,8 +175,8 @@ def load(manifest: Manifest, device: str) -> LiverModel:
     Parameters
     ----------
     manifest : Manifest
-        Names the files of weights; the table ``networks`` has their features. Without the file
-        of the second stage, the first decides alone.
+        Names the files of weights; the table ``networks`` has their features, ``rules`` the
+        thresholds. Without the file of the second stage, the first decides alone.
     device : str
         ``cpu`` or ``cuda:N``.
 
@@ -198,7 +200,11 @@ def load(manifest: Manifest, device: str) -> LiverModel:
         shape = (1, channels, *window)
         parts.append(ready(network.eval(), shape, device=device, key=sha256))
     coarse, fine = parts
-    second = SecondLook(_lesion_network(manifest, device), device)
+    try:
+        rules = read_rules(manifest.tables.get("rules", {}))
+    except ValueError as error:
+        raise ValueError(f"{manifest.path}: {error}") from error
+    second = SecondLook(_lesion_network(manifest, device), device, rules)
     return LiverModel(manifest.card, Stage1(coarse, fine, device), second)
 
 

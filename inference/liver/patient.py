@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from inference.contract import PHASES
 from inference.liver import classes
 from inference.liver.consensus import Verdict
+from inference.liver.rules import Rules, default_setting
 
-SETTINGS = ("diagnosis", "screening")
 MALIGNANT = (classes.HCC, classes.ICC, classes.METASTASIS)
-THRESHOLDS = {"diagnosis": 0.45, "screening": 0.3}
-"""Score from which a patient counts as malignant."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +49,16 @@ def malignancy(verdict: Verdict) -> float:
     return float(sum(verdict.probabilities[c - first] for c in MALIGNANT))
 
 
-def default_setting(present: Sequence[bool]) -> str:
-    """Return the setting that suits the phases there are."""
-    return "diagnosis" if any(present[1:]) else "screening"
+def patient_score(malignancies: Sequence[float]) -> float:
+    """Return the score of a patient from those of the lesions that were kept: the largest."""
+    return float(max(malignancies, default=0.0))
 
 
 def decide(
-    verdicts: Sequence[Verdict], present: Sequence[bool], setting: str | None = None
+    verdicts: Sequence[Verdict],
+    present: Sequence[bool],
+    rules: Rules,
+    setting: str | None = None,
 ) -> Decision:
     """Decide whether a patient has a malignant lesion.
 
@@ -67,6 +68,7 @@ def decide(
         Dropped ones do not count.
     present : sequence of four bool
         Which phases there are.
+    rules : Rules
     setting : str, optional
         By default what suits the phases.
 
@@ -76,12 +78,11 @@ def decide(
         There is no such setting.
     """
     chosen = default_setting(present) if setting is None else setting
-    if chosen not in SETTINGS:
-        raise ValueError(f"the setting must be {' or '.join(SETTINGS)}, not {chosen}")
+    rule = rules.of(chosen)
     kept = [v for v in verdicts if v.kept]
     scores = [malignancy(v) for v in kept]
-    score = max(scores, default=0.0)
-    malignant = score >= THRESHOLDS[chosen]
+    score = patient_score(scores)
+    malignant = score >= rule.malignant_from
     if not kept:
         reason = "No lesion was found."
     else:

@@ -15,14 +15,11 @@ from scipy import ndimage
 
 from inference.contract import PHASES
 from inference.liver import classes
+from inference.liver.rules import QualityLimits
 from inference.liver.stage1 import Segmentation
 
 LIVER_ML = (600.0, 3500.0)
-OUTLIERS_MOST = 0.12
-DISAGREEMENT_MOST = 0.18
-UNSURE_MOST = 0.16
 CUT_MM2 = 1500.0
-"""Thresholds of the doubts; docs/models/liver.md tells what they were in scans that are right."""
 
 _ORGANS_ML = {
     classes.SPLEEN: (40.0, 900.0),
@@ -115,12 +112,12 @@ def _unsure(segmentation: Segmentation, liver: NDArray[np.bool_]) -> float:
     return float((sure < _UNSURE_P).mean())
 
 
-def warnings(quality: Quality, segmentation: Segmentation) -> list[str]:
+def warnings(quality: Quality, segmentation: Segmentation, limits: QualityLimits) -> list[str]:
     """Return why the result is doubtful, a sentence each."""
-    return [*_about_the_liver(quality), *_about_organs(segmentation)]
+    return [*_about_the_liver(quality, limits), *_about_organs(segmentation)]
 
 
-def _about_the_liver(quality: Quality) -> Iterator[str]:
+def _about_the_liver(quality: Quality, limits: QualityLimits) -> Iterator[str]:
     low, high = LIVER_ML
     if not low <= quality.liver_ml <= high:
         size = "small" if quality.liver_ml < low else "large"
@@ -130,14 +127,14 @@ def _about_the_liver(quality: Quality) -> Iterator[str]:
         )
     if quality.cut_mm2 > CUT_MM2:
         yield "The liver reaches the edge of the scan: a part of it is not in the images."
-    if quality.outliers > OUTLIERS_MOST:
+    if quality.outliers > limits.outliers:
         yield (
             f"{100.0 * quality.outliers:.0f} % of the liver does not look like the rest of it: "
             "the outline may have leaked, or there is diffuse disease."
         )
-    if quality.disagreement > DISAGREEMENT_MOST:
+    if quality.disagreement > limits.disagreement:
         yield "The coarse and the fine network do not agree about the liver's outline."
-    if quality.unsure > UNSURE_MOST:
+    if quality.unsure > limits.unsure:
         yield f"The network is not sure about {100.0 * quality.unsure:.0f} % of the liver."
 
 

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference.contract import PHASES, Affine, Context, Finding, Image, Measure
+from inference.contract import Affine, Context, Finding, Image, Measure
 from inference.grid import Grid
 from inference.liver import classes
 from inference.liver.consensus import Verdict, agree, enhancement
-from inference.liver.inputs import PADDING_HU
+from inference.liver.patches import NearImages, patch_side
 from inference.liver.patient import malignancy
 from inference.liver.proposals import (
     MULTIPLIERS,
@@ -24,23 +24,13 @@ from inference.liver.proposals import (
     find_proposals,
     proposal_of,
 )
+from inference.liver.rules import Rules
 from inference.liver.stage1 import Segmentation
-from inference.liver.stage2 import (
-    PATCH,
-    LesionNetwork,
-    Opinion,
-    cut_patch,
-    judge,
-    patch_input,
-    patch_side_mm,
-)
+from inference.liver.stage2 import PATCH, LesionNetwork, Opinion, judge
 from inference.liver.unusual import unusual_places
-from inference.resampling import resample
 
-NEAR_SPACING_MM = 1.5
 MOST_PROPOSALS = 48
 _AT_ONCE = 8
-_MARGIN_MM = 40.0
 _LEAST_SHARE = 0.25
 _LIVER_AND_LESIONS = (classes.LIVER, *classes.LESIONS)
 
@@ -69,12 +59,24 @@ class Examined:
     findings: tuple[Finding, ...]
 
 
-def patch_sides(proposal: Proposal, grid: Grid) -> float:
-    """Return the side of the patch for a proposal, in mm."""
-    sides = [
-        (s.stop - s.start) * mm for s, mm in zip(proposal.box, grid.spacing_kji_mm, strict=True)
-    ]
-    return patch_side_mm(sides)
+def propose(
+    segmentation: Segmentation, multipliers: Sequence[float], by_attenuation: bool
+) -> tuple[Proposal, ...]:
+    """Return the places that may be lesions: those of stage 1, then those by attenuation.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+    multipliers : sequence of float
+        Factors on the lesion probabilities of stage 1.
+    by_attenuation : bool
+        Whether to add what stands out in the liver (`inference.liver.unusual`).
+    """
+    spacing = segmentation.scan.grid.spacing_kji_mm
+    found = find_proposals(segmentation.logits, spacing, multipliers)
+    if by_attenuation:
+        found += _unusual(segmentation, found)
+    return tuple(found[:MOST_PROPOSALS])
 
 
 class SecondLook:
@@ -86,10 +88,15 @@ class SecondLook:
         In evaluation mode; without one, stage 1 decides alone.
     device : str
         Of torch.
+    rules : Rules, optional
+        By which is decided.
     """
 
-    def __init__(self, network: LesionNetwork | None, device: str = "cpu") -> None:
+    def __init__(
+        self, network: LesionNetwork | None, device: str = "cpu", rules: Rules | None = None
+    ) -> None:
         self._network, self._device = network, device
+        self.rules = Rules() if rules is None else rules
 
     def examine(
         self,
@@ -118,14 +125,12 @@ class SecondLook:
             From `context`.
         """
         grid = segmentation.scan.grid
-        found = find_proposals(segmentation.logits, grid.spacing_kji_mm, multipliers)
-        if self._network is not None:
-            found += _unusual(segmentation, found)
-        proposals = tuple(found[:MOST_PROPOSALS])
+        proposals = propose(segmentation, multipliers, self._network is not None)
         opinions: list[Opinion | None] = [None] * len(proposals)
         if self._network is not None and proposals:
             opinions = [*self._ask(images, transforms, segmentation, proposals, context)]
-        verdicts = tuple(agree(p, o) for p, o in zip(proposals, opinions, strict=True))
+        rule = self.rules.for_phases(segmentation.scan.present)
+        verdicts = tuple(agree(p, o, rule) for p, o in zip(proposals, opinions, strict=True))
         drawn, regions = draw_lesions(segmentation.found, grid, proposals, verdicts, opinions)
         findings = _findings(segmentation, drawn, proposals, verdicts, regions)
         return Examined(drawn, proposals, verdicts, tuple(regions), findings)
@@ -142,11 +147,9 @@ class SecondLook:
         network = self._network
         if network is None:
             raise ValueError("there is no second network to ask")
-        scan = segmentation.scan
-        liver = np.isin(segmentation.found, _LIVER_AND_LESIONS)
-        near = _near_grid(scan.grid, liver)
-        phases = _near_phases(images, transforms, near)
-        patches = [_patch(p, phases, scan.present, near, scan.grid, liver) for p in proposals]
+        near = NearImages(images, transforms, segmentation)
+        present = segmentation.scan.present
+        patches = [near.cut(proposal).network_input(present) for proposal in proposals]
         opinions: list[Opinion] = []
         for first in range(0, len(patches), _AT_ONCE):
             context.check()
@@ -167,60 +170,6 @@ def _unusual(segmentation: Segmentation, found: Sequence[Proposal]) -> list[Prop
     return [
         proposal_of(segmentation.logits, box, mask, np.inf, scan.voxel_ml) for box, mask in places
     ]
-
-
-def _near_grid(grid: Grid, liver: Mask) -> Grid:
-    """Return a grid of 1.5 mm around the liver."""
-    box = []
-    for axis, mm in enumerate(grid.spacing_kji_mm):
-        others = tuple(a for a in range(3) if a != axis)
-        there = np.flatnonzero(liver.any(axis=others))
-        margin = round(_MARGIN_MM / mm)
-        low, high = (int(there[0]), int(there[-1])) if len(there) else (0, 0)
-        box.append(slice(max(low - margin, 0), min(high + margin + 1, liver.shape[axis])))
-    return grid.cropped((box[0], box[1], box[2])).respaced((NEAR_SPACING_MM,) * 3)
-
-
-def _near_phases(
-    images: Mapping[str, Image], transforms: Mapping[str, Affine], near: Grid
-) -> dict[int, NDArray[np.float32]]:
-    """Return the phases on a grid, by their number."""
-    result = {}
-    for n, phase in enumerate(PHASES):
-        if phase in images:
-            image = images[phase]
-            moved = Image(image.array, transforms.get(phase, np.eye(4)) @ image.affine_ras)
-            result[n] = resample(moved, near, fill_hu=PADDING_HU)
-    return result
-
-
-def _patch(
-    proposal: Proposal,
-    phases: Mapping[int, NDArray[np.float32]],
-    present: Sequence[bool],
-    near: Grid,
-    grid: Grid,
-    liver: Mask,
-) -> torch.Tensor:
-    """Return the network's input for a proposal."""
-    side = patch_sides(proposal, grid)
-    centre = proposal.centre_kji()
-    ras = grid.affine_ras @ [*centre[::-1], 1.0]
-    there = (np.linalg.inv(near.affine_ras) @ ras)[2::-1]
-    hu = np.full((len(PHASES), PATCH, PATCH, PATCH), PADDING_HU, dtype=np.float32)
-    for n, volume in phases.items():
-        hu[n] = cut_patch(volume, near.spacing_kji_mm, there.tolist(), side, PADDING_HU)
-    spacing = grid.spacing_kji_mm
-    around = cut_patch(liver, spacing, centre.tolist(), side)
-    inside = centre - [s.start for s in proposal.box]
-    # padded, so that its edge is an edge
-    where = cut_patch(np.pad(proposal.mask, 2), spacing, (inside + 2.0).tolist(), side)
-    return patch_input(
-        torch.from_numpy(hu),
-        present,
-        torch.from_numpy((around > 0.5).astype(np.float32)),
-        torch.from_numpy((where > 0.5).astype(np.float32)),
-    )
 
 
 def outline_on_grid(
@@ -281,7 +230,7 @@ def draw_lesions(
 def _redrawn(region: Mask, proposal: Proposal, opinion: Opinion, grid: Grid) -> Mask:
     """Return the region as stage 2 draws it."""
     centre = proposal.centre_kji().tolist()
-    box, p = outline_on_grid(opinion.outline, patch_sides(proposal, grid), centre, grid)
+    box, p = outline_on_grid(opinion.outline, patch_side(proposal, grid), centre, grid)
     pieces, _ = ndimage.label(p > 0.5)
     touching = np.unique(pieces[region[box] & (pieces > 0)])
     redrawn = np.isin(pieces, touching[touching > 0])

@@ -154,16 +154,18 @@ def _block(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
     )
 
 
-N_LEVELS = 5 * 2 * len(PHASES) + len(PHASES) + 3
+_DEPTHS_PX = (2, 4, 8)
+N_LEVELS = 6 * 2 * len(PHASES) + len(PHASES) + 3 + len(_DEPTHS_PX) + 4
 """Numbers of :func:`levels`."""
 
 
 def levels(patches: torch.Tensor) -> torch.Tensor:
     """Return what a radiologist would measure: attenuation of the lesion, its rim, its surround.
 
-    For each phase, in both windows: mean and SD in the proposal, mean in its core, in its rim
-    and around it; then which phases there are, how much of the proposal and of its surround is
-    liver, and its size.
+    For each phase, in both windows: mean and SD in the proposal, mean in its core, in its rim,
+    and mean and SD around it; then which phases there are, how much of the proposal and of its
+    surround is liver, its size, how deep in the liver it lies, and its shape: vessels are long,
+    and what stands out at the liver's edge is flat.
 
     Parameters
     ----------
@@ -171,28 +173,87 @@ def levels(patches: torch.Tensor) -> torch.Tensor:
 
     Returns
     -------
-    Tensor, float32, shape (n, 47)
+    Tensor, float32, shape (n, 62)
     """
     images = patches[:, : 2 * len(PHASES)].float()
-    liver, proposal = patches[:, -2:-1].float(), patches[:, -1:].float()
-    core = -F.max_pool3d(-proposal, 3, 1, 1)
-    near = F.max_pool3d(proposal, 3, 1, 1)
-    around = F.max_pool3d(near, 5, 1, 2) - near
-    mean = _mean_in(images, proposal)
-    spread = (_mean_in(images**2, proposal) - mean**2).clamp(min=1e-6).sqrt()
+    liver, proposal = patches[:, -2] > 0.5, patches[:, -1] > 0.5
+    core, near = ~_grown(~proposal, 1), _grown(proposal, 1)
+    around = _grown(near, 2) & ~near
     # a proposal too thin for a core is its own core
-    thick = (core.sum(dim=(2, 3, 4)) > 0).float()
-    inner = thick * _mean_in(images, core) + (1.0 - thick) * mean
-    rest = [spread, inner, _mean_in(images, proposal - core), _mean_in(images, around)]
+    thick = core.any(dim=3).any(dim=2).any(dim=1)
+    core = torch.where(thick[:, None, None, None], core, proposal)
+    places = [proposal, core, proposal & ~core, around]
+    mean, inner, rim, surround = _means_in(images, places).unbind(dim=-1)
+    squares = _means_in(images**2, [proposal, around])
+    spread = (squares - torch.stack([mean, surround], dim=-1) ** 2).clamp(min=1e-6).sqrt()
     flags = patches[:, 2 * len(PHASES) : 3 * len(PHASES), 0, 0, 0].float()
-    size = torch.log(proposal.sum(dim=(2, 3, 4)) + 1.0) / 5.0
-    where = [_mean_in(liver, proposal), _mean_in(liver, around), size]
-    return torch.cat([mean, *rest, flags, *where], dim=1)
+    size = torch.log(proposal.sum(dim=(1, 2, 3)) + 1.0)[:, None] / 5.0
+    where = _means_in(liver[:, None].float(), [proposal, around])[:, 0]
+    measured = [mean, spread[..., 0], inner, rim, surround, spread[..., 1]]
+    rest = [flags, where, size, _depths(liver, proposal), _shape(proposal)]
+    return torch.cat([*measured, *rest], dim=1)
 
 
-def _mean_in(images: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    total = weight.sum(dim=(2, 3, 4)) + 1e-3
-    return (images * weight).sum(dim=(2, 3, 4)) / total
+def _grown(masks: torch.Tensor, reach: int) -> torch.Tensor:
+    """Return masks ``[n, k, j, i]`` grown by some voxels, in cubes."""
+    grown = masks
+    for axis in (1, 2, 3):
+        n = grown.shape[axis]
+        for _ in range(reach):
+            wider = grown.clone()
+            wider.narrow(axis, 1, n - 1).logical_or_(grown.narrow(axis, 0, n - 1))
+            wider.narrow(axis, 0, n - 1).logical_or_(grown.narrow(axis, 1, n - 1))
+            grown = wider
+    return grown
+
+
+def _means_in(images: torch.Tensor, places: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the mean of each channel ``[n, channel, k, j, i]`` in each place, 0 where it is empty.
+
+    Returns
+    -------
+    Tensor, shape (n, channels, places)
+    """
+    weights = torch.stack([p.flatten(1) for p in places], dim=-1).float()
+    return torch.bmm(images.flatten(2), weights) / (weights.sum(dim=1)[:, None] + 1e-3)
+
+
+def _depths(liver: torch.Tensor, proposal: torch.Tensor) -> torch.Tensor:
+    """Return how much of each proposal lies so many voxels inside of the liver."""
+    # proposals are part of the liver, whatever stage 1 calls them
+    outside, result, reached = ~(liver | proposal), [], 0
+    for depth in _DEPTHS_PX:
+        outside = _grown(outside, depth - reached)
+        reached = depth
+        result.append(1.0 - _means_in(outside[:, None].float(), [proposal])[:, 0])
+    return torch.cat(result, dim=1)
+
+
+def _shape(proposal: torch.Tensor) -> torch.Tensor:
+    """Return the lengths of the axes of proposals, and how much they fill of their ellipsoid.
+
+    Parameters
+    ----------
+    proposal : Tensor of bool, shape (n, 48, 48, 48)
+
+    Returns
+    -------
+    Tensor, shape (n, 4)
+        SD along the three main axes in tenths of the patch, the shortest first.
+    """
+    n, side = len(proposal), proposal.shape[-1]
+    line = (torch.arange(side, device=proposal.device, dtype=torch.float32) / side - 0.5) * 10.0
+    places = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1).reshape(-1, 3)
+    products = (places[:, :, None] * places[:, None]).reshape(-1, 9)
+    weight = proposal.reshape(n, -1).float()
+    total = weight.sum(dim=1, keepdim=True) + 1e-3
+    centre, second = weight @ places / total, (weight @ products / total).view(n, 3, 3)
+    spread = second - centre[:, :, None] * centre[:, None]
+    spread = spread + 1e-3 * torch.eye(3, device=proposal.device)
+    axes = torch.linalg.eigvalsh(spread).clamp(min=1e-4).sqrt()
+    # a full ellipsoid has 4/3 pi sqrt(5)^3 = 46.8 times the product of these
+    full = total[:, 0] * (10.0 / side) ** 3 / (46.8 * axes.prod(dim=1))
+    return torch.cat([axes, full[:, None]], dim=1)
 
 
 class LesionNetwork(nn.Module):
@@ -252,8 +313,10 @@ class LesionNetwork(nn.Module):
         )
         proposal = patches[:, -1:]
         seen = [m for level in (up, deep) for m in _means(level, proposal)]
-        types = self.types(torch.cat(seen, dim=1)) + self.measured(levels(patches))
-        return types, outline[:, 0]
+        types = self.types(torch.cat(seen, dim=1)).float()
+        # in full precision: half of it blurs what was measured
+        with torch.autocast(patches.device.type, enabled=False):
+            return types + self.measured(levels(patches)), outline[:, 0]
 
 
 def _twice(values: torch.Tensor) -> torch.Tensor:

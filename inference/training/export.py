@@ -13,10 +13,13 @@ from inference.cards import MANIFEST_NAME, sha256_of
 from inference.contract import Parameter
 from inference.liver import classes
 from inference.liver.model import COARSE_NAME, FINE_NAME, LESIONS_NAME, PARAMETERS
+from inference.liver.rules import Rules
 from inference.phantom.labels import LABEL_NAMES
 from inference.training.lesions import FOLDER as LESION_FOLDER
 from inference.training.loop import BEST_NAME, CURVE_NAME
 from inference.training.settings import LiverSettings
+from inference.training.thresholds import NAME as RULES_NAME
+from inference.training.thresholds import load_rules
 
 INTENDED_USE = (
     "Demonstration model, trained on synthetic data, not for clinical use. Proposes outlines of "
@@ -40,7 +43,8 @@ def export_liver(training: Path, target: Path, settings: LiverSettings, version:
     Parameters
     ----------
     training : Path
-        Folder of `ct-infer train liver`; stage 2 is shipped when it has been trained there.
+        Folder of `ct-infer train liver`; stage 2 is shipped when it has been trained there,
+        and the thresholds that were set there; else the usual ones.
     target : Path
         Gets the weights, ``model.toml`` and the curves.
     settings : LiverSettings
@@ -69,7 +73,8 @@ def export_liver(training: Path, target: Path, settings: LiverSettings, version:
         shutil.copyfile(training / stage / CURVE_NAME, target / f"{stage}-curve.csv")
     document = tomlkit.document()
     document.add(tomlkit.comment(_HEADER))
-    for name, table in _tables(target, settings, rows, version).items():
+    rules = load_rules(training / RULES_NAME) if (training / RULES_NAME).is_file() else Rules()
+    for name, table in _tables(target, settings, rows, version, rules).items():
         document[name] = table
     (target / MANIFEST_NAME).write_text(tomlkit.dumps(document), encoding="utf-8")
 
@@ -85,7 +90,11 @@ def parameter_table(parameter: Parameter) -> dict[str, Any]:
 
 
 def _tables(
-    target: Path, settings: LiverSettings, rows: dict[str, dict[str, float]], version: str
+    target: Path,
+    settings: LiverSettings,
+    rows: dict[str, dict[str, float]],
+    version: str,
+    rules: Rules,
 ) -> dict[str, Any]:
     """Return the tables of the card."""
     labels = classes.LABEL_OF_CLASS[classes.LABEL_OF_CLASS > 0].tolist()
@@ -113,4 +122,5 @@ def _tables(
             **{f"{stage}_steps": int(row["step"]) for stage, row in rows.items()},
             **{f"{stage}_validation": row["score"] for stage, row in rows.items()},
         },
+        "rules": rules.table(),
     }

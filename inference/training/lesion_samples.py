@@ -7,15 +7,15 @@ lesions and not where this phantom happens to have them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch.utils.data import IterableDataset
 
 from inference.contract import PHASES
 from inference.liver import classes
@@ -33,8 +33,10 @@ from inference.training.lesion_patients import (
 from inference.training.patients import PaintedPatient, Pool
 from inference.training.settings import LesionSettings
 
+Patch = tuple[torch.Tensor, int, torch.Tensor]
+"""Input of the network, index of the type, outline."""
+
 _N = len(PHASES)
-_FIRST_LIVERS = 24
 _ALL_PHASES, _ONLY_PLAIN = 0.5, 0.2
 _MOVED_SD_MM = 1.2
 _CENTRE_SD_MM = 3.0
@@ -128,6 +130,15 @@ class _Pose:
         return F.grid_sample(part, grid, padding_mode="border", align_corners=False)[:, 0]
 
 
+def with_noise(hu: torch.Tensor, sd_hu: float, rng: np.random.Generator) -> torch.Tensor:
+    """Return phases ``[phase, k, j, i]`` with noise of some grain and loudness."""
+    noise = torch.from_numpy(rng.standard_normal(tuple(hu.shape), dtype=np.float32))
+    if rng.random() < 0.5:
+        noise = F.avg_pool3d(noise[None], 3, 1, 1)[0] * 4.0
+    loud = torch.from_numpy(rng.uniform(0.7, 1.3, (len(hu), 1, 1, 1)).astype(np.float32))
+    return hu + sd_hu * loud * noise
+
+
 def draw_presence(rng: np.random.Generator) -> list[bool]:
     """Draw which phases there are: all four, the plain one alone, or any."""
     kind = rng.random()
@@ -170,7 +181,7 @@ class LiverVisit:
         healthy = patient.truth == classes.LIVER
         self._depth_mm = LIVER_SPACING_MM * ndimage.distance_transform_edt(healthy)
 
-    def draw(self, rng: np.random.Generator) -> tuple[torch.Tensor, int, torch.Tensor]:
+    def draw(self, rng: np.random.Generator) -> Patch:
         """Return a patch, its type and its outline."""
         negative = not self.lesions or rng.random() < self._settings.negative_share
         if negative and self.negatives:
@@ -181,9 +192,7 @@ class LiverVisit:
             raise ValueError("a liver without lesions and without false proposals")
         return self.patch(chosen, rng)
 
-    def patch(
-        self, chosen: Candidate, rng: np.random.Generator
-    ) -> tuple[torch.Tensor, int, torch.Tensor]:
+    def patch(self, chosen: Candidate, rng: np.random.Generator) -> Patch:
         """Return the patch of a candidate, its type and its outline."""
         real = chosen.kind != NOT_A_LESION
         guess = proposed(chosen.mask, rng) if real else chosen.mask
@@ -199,7 +208,9 @@ class LiverVisit:
         if not real:
             outline = torch.zeros_like(outline)
         present = draw_presence(rng)
-        hu = self._with_noise(hu, rng)
+        if rng.random() < 0.4:
+            hu = F.avg_pool3d(hu[None], (3, 1, 1), 1, (1, 0, 0), count_include_pad=False)[0]
+        hu = with_noise(hu, float(rng.uniform(*self._settings.noise_hu)), rng)
         return patch_input(hu, present, liver, proposal), chosen.kind, outline
 
     def _look_at_phases(self, pose: _Pose, rng: np.random.Generator) -> torch.Tensor:
@@ -232,59 +243,6 @@ class LiverVisit:
         mixed = share * hu + (1.0 - share) * self._look_at_phases(there, rng)
         return mixed, torch.maximum(masks[0].float(), outline)
 
-    def _with_noise(self, hu: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """Return the phases as a scanner gives them: with noise of some grain, and blurred."""
-        sd = float(rng.uniform(*self._settings.noise_hu))
-        noise = torch.from_numpy(rng.standard_normal(tuple(hu.shape), dtype=np.float32))
-        if rng.random() < 0.5:
-            noise = F.avg_pool3d(noise[None], 3, 1, 1)[0] * 4.0
-        if rng.random() < 0.4:
-            hu = F.avg_pool3d(hu[None], (3, 1, 1), 1, (1, 0, 0), count_include_pad=False)[0]
-        loud = torch.from_numpy(rng.uniform(0.7, 1.3, (_N, 1, 1, 1)).astype(np.float32))
-        return hu + sd * loud * noise
-
-
-class PatchStream(IterableDataset[PatchBatch]):
-    """The endless stream of batches; step n sees the same batch whenever training began.
-
-    Parameters
-    ----------
-    pool : callable
-        Returns the pool of livers; called in the process that makes the batches.
-    settings : LesionSettings
-    seed, first_step : int
-    """
-
-    def __init__(
-        self, pool: Callable[[], Pool], settings: LesionSettings, seed: int, first_step: int
-    ) -> None:
-        self._pool, self._settings = pool, settings
-        self._seed, self._first = seed, first_step
-
-    def __iter__(self) -> Iterator[PatchBatch]:
-        """Yield batches without end; two livers share each batch."""
-        pool, showing = self._pool(), LiverShowing(self._seed)
-        looks = self._settings.looks
-        number, visits = -1, []
-        at, batch = -1, None
-        step = self._first
-        while True:
-            if batch is None or step // looks != at:
-                at = step // looks
-                if at // self._settings.batches_of_each != number:
-                    number = at // self._settings.batches_of_each
-                    visits = [self._visit(pool, showing, 2 * number + n) for n in range(2)]
-                rng = np.random.default_rng((self._seed, 5, at))
-                batch = make_batch(visits, self._settings.batch, rng)
-            yield mirrored(batch, np.random.default_rng((self._seed, 6, step)))
-            step += 1
-
-    def _visit(self, pool: Pool, showing: LiverShowing, number: int) -> LiverVisit:
-        rng = np.random.default_rng((self._seed, 4, number))
-        known = min(self._settings.phantoms, _FIRST_LIVERS + number // 4)
-        seed = self._settings.first_seed + int(rng.integers(known))
-        return visit_liver(pool, showing, seed, rng, self._settings)
-
 
 def visit_liver(
     pool: Pool,
@@ -306,8 +264,19 @@ def mirrored(batch: PatchBatch, rng: np.random.Generator) -> PatchBatch:
     return PatchBatch(batch.patches.flip(axes), batch.kinds, batch.outlines.flip(axes))
 
 
-def make_batch(visits: list[LiverVisit], size: int, rng: np.random.Generator) -> PatchBatch:
-    """Return `size` patches, from each liver in turn."""
-    drawn = [visits[n % len(visits)].draw(rng) for n in range(size)]
+class Visit(Protocol):
+    """Whatever patches can be drawn from."""
+
+    def draw(self, rng: np.random.Generator) -> Patch:
+        """Return a patch."""
+
+
+def make_batch(visits: Sequence[Visit], size: int, rng: np.random.Generator) -> PatchBatch:
+    """Return `size` patches, from each visit in turn."""
+    return batch_of([visits[n % len(visits)].draw(rng) for n in range(size)])
+
+
+def batch_of(drawn: Sequence[Patch]) -> PatchBatch:
+    """Return patches as one batch."""
     patches, kinds, outlines = zip(*drawn, strict=True)
     return PatchBatch(torch.stack(patches), torch.tensor(kinds), torch.stack(outlines))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,11 +14,13 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from inference.liver.stage2 import N_TYPES, NOT_A_LESION, LesionNetwork, levels
-from inference.training.lesion_patients import LiverShowing
-from inference.training.lesion_samples import PatchBatch, PatchStream, make_batch, visit_liver
+from inference.training.gathered import gatherer_in, read_examination
+from inference.training.gathered_samples import held_out
+from inference.training.lesion_samples import PatchBatch, batch_of
+from inference.training.lesion_stream import PatchStream
 from inference.training.loop import Scores, Training
 from inference.training.patients import Pool
-from inference.training.settings import LesionSettings
+from inference.training.settings import LesionSettings, LiverSettings
 from inference.weights import load_weights, save_weights, sha256_of
 
 log = logging.getLogger(__name__)
@@ -26,8 +28,6 @@ log = logging.getLogger(__name__)
 FOLDER = "lesions"
 LEVELS_NAME = "begin.safetensors"
 _POOL = "livers"
-_VALIDATION_SEED = 8_000_000
-_BATCHES_OF_EACH = 2
 _SMOOTHING = 0.05
 _OUTLINE_WEIGHT = 0.7
 _PREFETCH = 4
@@ -131,45 +131,50 @@ def _alone(worker: int) -> None:
 
 
 def lesion_pool(folder: Path) -> Pool:
-    """Return the livers of a training folder."""
+    """Return the painted livers of a training folder."""
     return Pool(folder / _POOL)
 
 
-def validation_batches(pool: Pool, settings: LesionSettings, seed: int) -> list[PatchBatch]:
-    """Return patches of livers that are never trained on; always the same."""
-    showing = LiverShowing(seed)
-    batches = []
-    for n in range(settings.validation):
-        rng = np.random.default_rng((_VALIDATION_SEED, n))
-        liver = settings.first_validation_seed + n
-        visit = visit_liver(pool, showing, liver, rng, settings)
-        batches += [make_batch([visit], settings.batch, rng) for _ in range(_BATCHES_OF_EACH)]
-    return batches
+def held_out_batches(examinations: Sequence[Path], size: int) -> list[PatchBatch]:
+    """Return all patches of some examinations, in batches."""
+    patches = [p for path in examinations for p in held_out(read_examination(path))]
+    return [batch_of(patches[n : n + size]) for n in range(0, len(patches), size)]
 
 
-def train_lesions(folder: Path, settings: LesionSettings, seed: int) -> None:
-    """Train stage 2 in a folder; goes on where it was stopped.
+def train_lesions(folder: Path, whole: LiverSettings) -> None:
+    """Train stage 2 in a folder that holds a trained stage 1; goes on where it was stopped.
 
     Parameters
     ----------
     folder : Path
-        Gets the folders ``livers`` (a cache) and ``lesions`` (checkpoints, weights, curve).
-    settings : LesionSettings
-    seed : int
+        Gets the folders ``scanned``, ``examined`` and ``livers`` (caches) and ``lesions``
+        (checkpoints, weights, curve).
+    whole : LiverSettings
+        Of the whole training.
+
+    Raises
+    ------
+    ValueError
+        There is no stage 1 in the folder.
     """
     torch.set_num_threads(1)
+    settings, seed = whole.lesions, whole.seed
+    gatherer = gatherer_in(folder, whole, "bf16")
+    examined = gatherer.all_of(settings.first_examined_seed, settings.examined)
+    checked = gatherer.all_of(settings.first_held_out_seed, settings.held_out)
     torch.manual_seed(seed)
     network = LesionNetwork(settings.widths)
     network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    held: list[PatchBatch] = []  # made once, when they are needed
+    held: list[PatchBatch] = []  # read once, when they are needed
 
     def validate(candidate: torch.nn.Module) -> Scores:
         if not held:
-            held.extend(validation_batches(lesion_pool(folder), settings, seed))
+            held.extend(held_out_batches(checked, settings.batch))
         return patch_scores(candidate, held)
 
+    load = partial(_loader, folder, examined, settings, seed)
     if not (folder / FOLDER / LEVELS_NAME).exists():
-        _begin(folder, network, settings, seed)
+        _begin(folder, network, settings, seed, load)
     path = folder / FOLDER / LEVELS_NAME
     network.load_state_dict(load_weights(path, sha256_of(path)))
     training = Training(folder / FOLDER, network, settings, validate, patch_loss)
@@ -177,22 +182,28 @@ def train_lesions(folder: Path, settings: LesionSettings, seed: int) -> None:
         log.info("lesions: all %d steps are made", training.step)
         return
     log.info("lesions: from step %d", training.step)
-    training.run(_loader(folder, settings, seed, training.step))
+    training.run(load(training.step))
 
 
-def _begin(folder: Path, network: LesionNetwork, settings: LesionSettings, seed: int) -> None:
+def _begin(
+    folder: Path,
+    network: LesionNetwork,
+    settings: LesionSettings,
+    seed: int,
+    load: Callable[[int], DataLoader[PatchBatch]],
+) -> None:
     """Train the perceptron of a new network and keep the result: where all steps begin."""
-    stream = _loader(folder, settings.model_copy(update={"looks": 1}), seed, 0)
-    learn_levels(network, islice(stream, settings.level_batches), settings, seed)
+    stream = islice(load(0), 0, settings.looks * settings.level_batches, settings.looks)
+    learn_levels(network, stream, settings, seed)
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     save_weights(folder / FOLDER / LEVELS_NAME, network.state_dict())
 
 
 def _loader(
-    folder: Path, settings: LesionSettings, seed: int, first_step: int
+    folder: Path, examined: Sequence[Path], settings: LesionSettings, seed: int, first_step: int
 ) -> DataLoader[PatchBatch]:
     """Return the stream of batches, made by a process of its own."""
-    stream = PatchStream(partial(lesion_pool, folder), settings, seed, first_step)
+    stream = PatchStream(partial(lesion_pool, folder), examined, settings, seed, first_step)
     return DataLoader(
         stream, batch_size=None, num_workers=1, prefetch_factor=_PREFETCH, worker_init_fn=_alone
     )

@@ -94,18 +94,27 @@ class LesionSettings(LoopSettings):
 
     Parameters
     ----------
-    phantoms, validation : int
-        How many livers of each kind.
-    first_seed, first_validation_seed : int
-        Their seeds count from here and never meet.
+    phantoms : int
+        How many livers are painted.
+    first_seed : int
+        Their seeds count from here.
     widths : tuple of int
         Channels of the network's levels.
     level_batches, level_steps : int
         Batches and steps of the perceptron that is trained first.
     batch : int
         Patches of a step.
+    examined, held_out : int
+        Scanned patients whose real proposals are trained on, and by which the best weights are
+        chosen.
+    tuning : int
+        Scanned patients on which the thresholds of the decisions are set.
+    first_examined_seed, first_held_out_seed, first_tuning_seed : int
+        Their seeds count from here and never meet.
+    examinations_of_each : int
+        Examinations that share a batch with one painted liver.
     batches_of_each : int
-        Batches for which one pair of livers is used.
+        Batches for which the same patients are used.
     looks : int
         Steps for which one batch is used, mirrored another way each time.
     negative_share : float
@@ -117,13 +126,18 @@ class LesionSettings(LoopSettings):
     """
 
     phantoms: int = Field(gt=0)
-    validation: int = Field(gt=0)
     first_seed: int = 300_000
-    first_validation_seed: int = 950_000
     widths: tuple[int, int, int]
     level_batches: int = Field(gt=0)
     level_steps: int = Field(gt=0)
     batch: int = Field(gt=0)
+    examined: int = Field(ge=0)
+    held_out: int = Field(gt=0)
+    tuning: int = Field(gt=0)
+    first_examined_seed: int = 500_000
+    first_held_out_seed: int = 990_000
+    first_tuning_seed: int = 970_000
+    examinations_of_each: int = Field(gt=0)
     batches_of_each: int = Field(gt=0)
     looks: int = Field(gt=0)
     negative_share: float = Field(ge=0, le=1)

@@ -9,6 +9,7 @@ import pytest
 
 from inference.evaluation.liver import FULL, CaseResult, FindingRow, LesionRow
 from inference.evaluation.report import NOTICE, confusion_svg, froc_svg, report_html
+from inference.evaluation.store import read_results, write_results
 from inference.evaluation.summary import (
     cases_csv,
     confusion,
@@ -140,3 +141,23 @@ def test_report_says_what_it_is():
 def test_size_classes_have_names():
     assert size_name(10.0, 20.0) == "10-20 mm"
     assert size_name(40.0, float("inf")) == ">= 40 mm"
+
+
+def test_results_survive_a_file(tmp_path):
+    path = tmp_path / "1.json"
+    assert read_results(path, "weights") is None
+    write_results(path, RESULTS[:1], "weights")
+    (again,) = read_results(path, "weights")
+    assert again.lesions == RESULTS[0].lesions
+    assert again.findings == RESULTS[0].findings
+    assert again.decision == RESULTS[0].decision
+    assert again.organ_dice["liver"] == RESULTS[0].organ_dice["liver"]
+    assert np.isnan(again.organ_dice["spleen"])
+    assert read_results(path, "other weights") is None
+
+
+def test_more_variants_get_their_own_columns():
+    other = case(1, [LesionRow(classes.HCC, 25.0, 0, 0.0)], [], True, False, "another stage 2")
+    html = report_html([*RESULTS, other], "Liver")
+    assert "<th>another stage 2</th>" in html
+    assert {f.variant for f in figures([*RESULTS, other])} == {FULL, "another stage 2"}

@@ -11,6 +11,7 @@ from inference.liver import classes
 from inference.liver.consensus import agree, enhancement
 from inference.liver.patient import decide
 from inference.liver.proposals import Proposal, find_proposals, search_region
+from inference.liver.rules import Rule, Rules
 from inference.liver.second_look import draw_lesions, outline_on_grid
 from inference.liver.stage2 import (
     N_CHANNELS,
@@ -45,6 +46,12 @@ def put(logits, kind, box, ratio):
     """Make a lesion class `ratio` times as likely as the liver in a box."""
     logits[(kind, *box)] = logits[(classes.LIVER, *box)] + math.log(ratio)
 
+
+RULE = Rule(first_weight=0.5, dropped_above=0.5, sure_dropped_above=0.65, unseen_dropped_above=0.35)
+RULES = Rules(
+    diagnosis=Rule(malignant_from=0.45),
+    screening=Rule(malignant_from=0.3),
+)
 
 A, B, C = ((slice(n, n + 3),) * 3 for n in (6, 11, 16))
 
@@ -189,7 +196,7 @@ NOTHING = [0.02, 0, 0, 0, 0, 0.08, 0.9]
 
 
 def test_consensus_is_the_mean_of_both():
-    verdict = agree(proposal(HCC_FIRST), opinion(CYST_SECOND))
+    verdict = agree(proposal(HCC_FIRST), opinion(CYST_SECOND), RULE)
     assert verdict.probabilities == pytest.approx([0.35, 0.05, 0.05, 0, 0, 0.4, 0.15])
     assert verdict.kept
     assert verdict.lesion_class == classes.CYST
@@ -198,6 +205,14 @@ def test_consensus_is_the_mean_of_both():
     assert verdict.opinions["stage 2"]["cyst"] == 0.8
     assert "type uncertain" in verdict.flags
     assert "stages disagree: hcc or cyst" in verdict.flags
+
+
+def test_the_weight_of_stage_1_is_that_of_the_rule():
+    rule = Rule(first_weight=0.2, dropped_above=0.5)
+    verdict = agree(proposal(HCC_FIRST, 2.0), opinion(CYST_SECOND), rule)
+    assert verdict.probabilities[0] == pytest.approx(0.2 * 0.6 + 0.8 * 0.1)
+    unseen = agree(proposal(HCC_FIRST, math.inf), opinion(CYST_SECOND), rule)
+    assert unseen.probabilities == pytest.approx(CYST_SECOND)
 
 
 @pytest.mark.parametrize(
@@ -213,11 +228,11 @@ def test_consensus_is_the_mean_of_both():
 )
 def test_what_is_dropped(multiplier, first, second, kept):
     one = proposal([1 - first, 0, 0, 0, 0, 0, first], multiplier)
-    assert agree(one, opinion([1 - second, 0, 0, 0, 0, 0, second])).kept is kept
+    assert agree(one, opinion([1 - second, 0, 0, 0, 0, 0, second]), RULE).kept is kept
 
 
 def test_without_a_second_opinion_the_first_decides():
-    verdict = agree(proposal(NOTHING, 4.0), None)
+    verdict = agree(proposal(NOTHING, 4.0), None, RULE)
     assert verdict.kept
     assert set(verdict.opinions) == {"stage 1"}
 
@@ -257,26 +272,26 @@ def test_enhancement_without_the_phases_for_it():
 
 
 def test_patient_is_as_ill_as_the_worst_lesion_that_was_kept():
-    kept = agree(proposal([0.2, 0.1, 0.3, 0, 0, 0.3, 0.1]), None)
-    dropped = agree(proposal(NOTHING, 4.0), opinion(NOTHING))
-    decision = decide([kept, dropped], ALL)
+    kept = agree(proposal([0.2, 0.1, 0.3, 0, 0, 0.3, 0.1]), None, RULE)
+    dropped = agree(proposal(NOTHING, 4.0), opinion(NOTHING), RULE)
+    decision = decide([kept, dropped], ALL, RULES)
     assert decision.score == pytest.approx(0.6)
     assert decision.malignant
     assert decision.setting == "diagnosis"
-    assert not decide([dropped], ALL).malignant
-    assert decide([], ALL).reason == "No lesion was found."
+    assert not decide([dropped], ALL, RULES).malignant
+    assert decide([], ALL, RULES).reason == "No lesion was found."
 
 
 def test_screening_is_for_plain_scans_and_calls_earlier():
     plain = (True, False, False, False)
-    doubtful = agree(proposal([0.35, 0, 0, 0, 0, 0.4, 0.25]), None)
-    assert decide([doubtful], plain).setting == "screening"
-    assert decide([doubtful], plain).malignant
-    diagnosis = decide([doubtful], plain, "diagnosis")
+    doubtful = agree(proposal([0.35, 0, 0, 0, 0, 0.4, 0.25]), None, RULE)
+    assert decide([doubtful], plain, RULES).setting == "screening"
+    assert decide([doubtful], plain, RULES).malignant
+    diagnosis = decide([doubtful], plain, RULES, "diagnosis")
     assert not diagnosis.malignant
     assert diagnosis.warnings == ("The diagnosis was made without the phase ART and PV and DL.",)
     with pytest.raises(ValueError, match="diagnosis or screening"):
-        decide([], plain, "guess")
+        decide([], plain, RULES, "guess")
 
 
 GRID = Grid(SHAPE, np.diag([3.0, 3.0, 3.0, 1.0]))
@@ -295,7 +310,7 @@ def test_kept_lesions_are_drawn_and_others_become_liver():
     found = np.full(SHAPE, classes.LIVER, dtype=np.uint8)
     found[B] = classes.FNH
     keep, drop = proposal(HCC_FIRST), proposal(NOTHING, 4.0, B)
-    verdicts = [agree(keep, opinion(HCC_FIRST)), agree(drop, opinion(NOTHING))]
+    verdicts = [agree(keep, opinion(HCC_FIRST), RULE), agree(drop, opinion(NOTHING), RULE)]
     assert [v.kept for v in verdicts] == [True, False]
     drawn, regions = draw_lesions(found, GRID, [keep, drop], verdicts, [None, None])
     assert (drawn[A] == classes.HCC).all()
@@ -310,7 +325,7 @@ def test_stage_2_redraws_but_does_not_lose_a_lesion():
     larger.outline[16:32, 16:32, 16:32] = 1.0
     for second, least in ((larger, 200), (opinion(HCC_FIRST), 27)):
         one = proposal(HCC_FIRST)
-        _, (region,) = draw_lesions(found, GRID, [one], [agree(one, second)], [second])
+        _, (region,) = draw_lesions(found, GRID, [one], [agree(one, second, RULE)], [second])
         assert region.sum() >= least
         assert region[A].all()
 

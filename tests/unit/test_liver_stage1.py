@@ -24,6 +24,7 @@ from inference.liver.networks import (
     organ_context,
     start_from_coarse,
 )
+from inference.liver.rules import QualityLimits
 from inference.liver.scan import Scan, make_scan, mask_on_image, reference_phase
 from inference.liver.stage1 import NothingFound, Stage1, clear_up, organ_box
 from inference.weights import save_weights
@@ -32,6 +33,7 @@ from inference.weights import save_weights
 TISSUE_HU, LIVER_HU, LESION_HU, KIDNEY_HU = -20.0, 120.0, 220.0, 320.0
 CENTRE_RAS, RADII_MM = (30.0, -10.0, 40.0), (60.0, 45.0, 40.0)
 TINY = [4, 4, 4, 4, 4, 4]
+LIMITS = QualityLimits(0.12, 0.18, 0.16)
 
 
 class Listener:
@@ -309,17 +311,17 @@ class TestQuality:
 
     def test_a_plain_liver_raises_no_doubt_about_its_outline(self):
         found, measured = self.segmentation()
-        assert measured.outliers < quality.OUTLIERS_MOST
-        assert measured.disagreement < quality.DISAGREEMENT_MOST
-        assert measured.unsure < quality.UNSURE_MOST
-        texts = quality.warnings(measured, found)
+        assert measured.outliers < LIMITS.outliers
+        assert measured.disagreement < LIMITS.disagreement
+        assert measured.unsure < LIMITS.unsure
+        texts = quality.warnings(measured, found, LIMITS)
         assert any("spleen was not found" in text for text in texts)
         assert not any("right kidney" in text for text in texts)
 
     def test_a_small_liver_is_said_to_be_small(self):
         found, measured = self.segmentation()
         assert measured.liver_ml < quality.LIVER_ML[0]
-        assert any("unusually small" in text for text in quality.warnings(measured, found))
+        assert any("unusually small" in text for text in quality.warnings(measured, found, LIMITS))
 
     def test_a_liver_at_the_edge_is_cut(self):
         def cut(scan: Scan) -> Scan:
@@ -329,7 +331,7 @@ class TestQuality:
         assert self.segmentation()[1].cut_mm2 == 0.0
         found, measured = self.segmentation(cut)
         assert measured.cut_mm2 > quality.CUT_MM2
-        assert any("edge of the scan" in text for text in quality.warnings(measured, found))
+        assert any("edge of the scan" in text for text in quality.warnings(measured, found, LIMITS))
 
     def test_a_leak_does_not_look_like_the_liver(self):
         found, _ = self.segmentation()
@@ -337,8 +339,8 @@ class TestQuality:
         leak[leak == classes.RIGHT_KIDNEY] = classes.LIVER
         leaked = type(found)(found.scan, found.logits, leak, found.coarse, found.box)
         measured = quality.measure(leaked, 200)
-        assert measured.outliers > quality.OUTLIERS_MOST
-        assert any("leaked" in text for text in quality.warnings(measured, leaked))
+        assert measured.outliers > LIMITS.outliers
+        assert any("leaked" in text for text in quality.warnings(measured, leaked, LIMITS))
 
 
 def write_model(folder: Path) -> Path:
