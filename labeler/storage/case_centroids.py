@@ -98,14 +98,11 @@ def with_centroid_file(case: Case, loaded: LoadedSidecar) -> LoadedSidecar:
     known = notes.centroid_file
     noted = readable_centroids(notes.centroids)
     is_known = known is not None and (known.size, known.digest) == (source.size, source.digest)
-    if is_known and len(noted) == len(file.centroids):
-        return replace(loaded, problems=(*loaded.problems, *file.problems))
-    update: dict[str, Any] = {
-        "centroids": _as_noted(with_opinions(path, file.centroids), noted),
-        "centroid_file": source,
-    }
+    update: dict[str, Any] = {"centroid_file": source}
     problems = list(file.problems)
-    if _is_other(file.centroids, noted):
+    if not (is_known and len(noted) == len(file.centroids)):  # else they say the same
+        update["centroids"] = _as_noted(with_opinions(path, file.centroids), noted)
+    if not is_known and _is_other(file.centroids, noted):
         update["former_centroids"] = dict(notes.centroids)
         problems.append(
             f"{path.name} was changed outside of this program and is shown as it is now. "
@@ -221,9 +218,14 @@ def noted_centroids(notes: Sidecar) -> dict[str, Centroid]:
 
 
 def _path(case: Case, known: CentroidSource | None) -> Path | None:
-    """The file of a case: the one that was used before, else the first that was found."""
+    """The file of a case: the one that was used before, else the first that was found.
+
+    Where data were moved as a whole, an absolute path leads nowhere, and the name still does.
+    """
     if known is not None:
-        return _absolute(case, known.path)
+        path = _absolute(case, known.path)
+        moved = [p for p in case.landmarks if p.name == path.name and not path.exists()]
+        return moved[0] if moved else path
     return case.landmarks[0] if case.landmarks else None
 
 

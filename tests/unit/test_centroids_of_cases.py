@@ -463,3 +463,27 @@ def test_a_damaged_document_beside_the_file_does_no_harm(bench, qtbot, tmp_path,
     bench.open("a", qtbot)
     assert_near(bench.centroids, SPINE)
     assert {c.confidence for c in bench.centroids.values()} == {None}
+
+
+def test_data_that_were_moved_as_a_whole_go_on(bench, qtbot, tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    write_spine(old, where="images/a/a_ctd.json")
+    (old / "masks").mkdir()
+    bench.scan(old, qtbot)
+    bench.open("a", qtbot)
+    move_centroid(bench.ws, "2", (2.0, 13.0, -60.0))
+    assert bench.save(qtbot)
+    mine = bench.centroids
+    bench.opener.close()
+    qtbot.waitUntil(lambda: bench.ws.tasks.pending_count == 0, timeout=PATIENCE_MS)
+    old.rename(new)
+    bench.scan(new, qtbot)
+    bench.open("a", qtbot)
+    assert not bench.ws.session.problems
+    assert bench.centroids == mine
+    move_centroid(bench.ws, "2", (2.0, 13.0, -61.0))
+    assert bench.save(qtbot)
+    assert not old.exists()
+    assert_near(
+        read_centroids(new / "images" / "a" / "a_ctd.json", IMAGE).centroids, bench.centroids
+    )
