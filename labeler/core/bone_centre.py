@@ -1,8 +1,9 @@
 """The middle of the vertebral body around a point: where a centroid belongs.
 
-Without a heatmap of a model the bone itself tells. A body is a drum of bone between two discs,
-with soft tissue before and beside it and the canal behind. A template of that, as large as bodies
-are at this level, is put to every place near the point; where it fits best is the middle.
+Without a heatmap of a model the bone itself tells. A body ends in two dense plates, with a disc
+beyond each, soft tissue before and beside it and the canal behind. A template of that, as large as
+bodies are at this level, is put to every place near the point; where it fits best is the middle.
+The spongy bone between the plates does not count: in old people it is as dark as a disc.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ import numpy.typing as npt
 from labeler.core.geometry import FloatArray, Grid
 from labeler.core.landmarks import Point
 
-#: HU at which bone begins to count, and where it counts fully: a dense rim must not outweigh
-#: all of the spongy inside.
-SOFT_HU, BONE_HU = 80.0, 180.0
+#: HU at which bone begins to count, and where it counts fully.
+SOFT_HU, BONE_HU = 60.0, 220.0
 
-#: Sizes of the template as shares of the distance to the neighbours: radius of the drum, half its
-#: height, where the discs end, outer radius of what is soft.
-RADIUS, HALF_HEIGHT, DISC_END, RIM = 0.56, 0.38, 0.60, 0.80
+#: Noise is smoothed over this, mm.
+NOISE_MM = 1.0
 
-#: Edge of the voxels that the template is compared in, mm.
-SAMPLE_MM = 1.5
+#: Sizes of the template as shares of the distance to the neighbours: radius of the body; how far
+#: from its middle the plates begin and end, and the discs begin and end; outer radius of what is
+#: soft around it.
+RADIUS, PLATE, PLATE_END, DISC, DISC_END, RIM = 0.60, 0.28, 0.42, 0.45, 0.55, 0.82
+
+#: Edge of the voxels that the template is compared in, as a share of the distance to the
+#: neighbours: a disc has two of them.
+SAMPLE = 0.05
 
 #: How far away it is looked for across and along the spine, as shares of the distance to the
 #: neighbours: half of it away lies a disc, which looks like a body between its endplates.
@@ -32,7 +37,7 @@ ACROSS, ALONG = 0.45, 0.34
 
 #: How much better than where it was a place must fit at the end of the reach.
 _NEAR = 0.10
-_LEAST_FIT = 0.12
+_LEAST_FIT = 0.08
 
 
 def body_centre(
@@ -67,12 +72,12 @@ def body_centre(
 
     start = np.asarray(start_ras, dtype=np.float64)
     axes = _frame(np.asarray(up_ras, dtype=np.float64))
-    template = _template(gap_mm)
+    template, sample_mm = _template(), SAMPLE * gap_mm
     half = template.shape[0] // 2
-    search = max(2, round(ACROSS * gap_mm / SAMPLE_MM))
-    steps = np.arange(-half - search, half + search + 1) * SAMPLE_MM
+    search = round(ACROSS / SAMPLE)
+    steps = np.arange(-half - search, half + search + 1) * sample_mm
     local = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1)
-    bone = _bone(values_kji, grid, start + local @ axes)
+    bone = _bone(values_kji, grid, start + local @ axes, sample_mm)
     fit = fftconvolve(bone, template[::-1, ::-1, ::-1], mode="valid")
     side, front, height = np.moveaxis(local[half:-half, half:-half, half:-half], -1, 0) / gap_mm
     away = (side**2 + front**2) / ACROSS**2 + (height / ALONG) ** 2
@@ -80,7 +85,7 @@ def body_centre(
     peak = np.unravel_index(int(score.argmax()), score.shape)
     if fit[peak] < _LEAST_FIT:
         return None
-    offset = (np.array(peak) - search + _between(fit, peak)) * SAMPLE_MM
+    offset = (np.array(peak) - search + _between(fit, peak)) * sample_mm
     x, y, z = (float(v) for v in start + offset @ axes)
     return x, y, z
 
@@ -94,28 +99,32 @@ def _frame(up: FloatArray) -> FloatArray:
     return np.stack((side, np.cross(up, side), up))
 
 
-def _template(gap_mm: float) -> FloatArray:
-    """Weights ``[side, front, up]``: bone is wanted in the drum, none around it.
+def _template() -> FloatArray:
+    """Weights ``[side, front, up]``: bone is wanted in the plates, none in discs and around.
 
-    Both parts weigh one, so that a perfect drum fits by one and plain bone by nothing.
+    Both weigh one, so that a perfect body fits by one and plain bone by nothing.
     """
-    half = int(np.ceil(RIM * gap_mm / SAMPLE_MM))
-    steps = np.arange(-half, half + 1) * SAMPLE_MM / gap_mm
+    half = int(np.ceil(RIM / SAMPLE))
+    steps = np.arange(-half, half + 1) * SAMPLE
     side, front, up = np.meshgrid(steps, steps, steps, indexing="ij")
     radius, height = np.hypot(side, front), np.abs(up)
-    drum = (radius <= RADIUS) & (height <= HALF_HEIGHT)
-    discs = (radius <= RADIUS) & (height > HALF_HEIGHT + 0.06) & (height <= DISC_END)
-    rim = (radius > RADIUS + 0.06) & (radius <= RIM) & (height <= HALF_HEIGHT)
-    weights = drum / drum.sum() - 0.5 * discs / discs.sum() - 0.5 * rim / rim.sum()
+    plates = (radius <= RADIUS) & (height > PLATE) & (height <= PLATE_END)
+    discs = (radius <= 0.8 * RADIUS) & (height > DISC) & (height <= DISC_END)
+    rim = (radius > RADIUS + 0.06) & (radius <= RIM) & (height <= PLATE_END)
+    shares = ((plates, 1.0), (discs, -0.5), (rim, -0.5))
+    weights = np.sum([share * part / part.sum() for part, share in shares], axis=0)
     return np.asarray(weights)
 
 
-def _bone(values_kji: npt.NDArray[Any], grid: Grid, points_ras: FloatArray) -> FloatArray:
+def _bone(
+    values_kji: npt.NDArray[Any], grid: Grid, points_ras: FloatArray, sample_mm: float
+) -> FloatArray:
     """How much each point is bone, 0 to 1."""
-    from scipy.ndimage import map_coordinates
+    from scipy.ndimage import gaussian_filter, map_coordinates
 
     ijk = np.moveaxis(grid.to_ijk(points_ras)[..., ::-1], -1, 0)
     hu = map_coordinates(values_kji, ijk, order=1, cval=-1024.0, output=np.float32)
+    hu = gaussian_filter(hu, NOISE_MM / sample_mm)
     return np.asarray(np.clip((hu - SOFT_HU) / (BONE_HU - SOFT_HU), 0.0, 1.0), np.float64)
 
 

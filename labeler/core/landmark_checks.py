@@ -187,6 +187,11 @@ def _are_swapped(levels: list[str], n: int) -> bool:
     return all(b in _followers(a) for a, b in itertools.pairwise(there))
 
 
+def _rank(level: str) -> int:
+    """Return the place of a level among the usual ones; a rare one has that of the next."""
+    return place(level) - sum(place(level) > place(rare) for rare in RARE)
+
+
 def _followers(level: str) -> set[str | None]:
     """Return the levels that may lie right below one."""
     extra = {"T12": "T13", "L5": "L6"}.get(level)
@@ -242,11 +247,21 @@ def _outside(centroids: Centroids, grid: Grid) -> list[Doubt]:
 
 
 def _disagreements(centroids: Centroids, mask_levels: Mapping[str, str | None]) -> list[Doubt]:
-    """Find centroids that lie in the mask of another level; beside all masks is no doubt."""
-    found: list[Doubt] = []
-    for key, centroid in centroids.items():
+    """Find centroids that lie in the mask of another level; beside all masks is no doubt.
+
+    Several that are off by the same number of levels are one doubt.
+    """
+    by_steps: dict[int, list[tuple[str, str]]] = {}
+    for key in from_above(centroids):
         there = mask_levels.get(key)
-        if there is not None and there != centroid.level:
-            text = f"{centroid.level} lies in {there} of the mask"
-            found.append(Doubt("mask", (key,), text, 1.5))
+        if there is not None and there != centroids[key].level:
+            steps = _rank(there) - _rank(centroids[key].level)
+            by_steps.setdefault(steps, []).append((key, there))
+    found: list[Doubt] = []
+    for pairs in by_steps.values():
+        (first, there), (last, _) = pairs[0], pairs[-1]
+        text = f"{centroids[first].level} lies in {there} of the mask"
+        if len(pairs) > 1:
+            text += f", and so on to {centroids[last].level}"
+        found.append(Doubt("mask", tuple(key for key, _ in pairs), text, 1.5))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -26,11 +27,28 @@ SNAP = ("spine", "snap")
 
 _GAP_MM = 25.0
 
+#: More than this times what is usual is a gap in which a centroid is missing.
+_MOST_GAP = 1.3
+
 
 def usual_gap_mm(level: str) -> float:
     """Return the mean distance of a level to its neighbours, mm."""
     known = [mean for pair, (mean, _) in GAPS_MM.items() if level in pair]
     return float(np.mean(known)) if known else _GAP_MM
+
+
+def gap_at(centroids: Centroids, key: str) -> float:
+    """Return the distance of a centroid to its neighbours, mm, for the size of the body.
+
+    As usual at its level, or as it is here where that is more but not a gap that was left.
+    """
+    keys = from_above(centroids)
+    here = keys.index(key)
+    usual = usual_gap_mm(centroids[key].level)
+    near = [*keys[max(0, here - 1) : here], *keys[here + 1 : here + 2]]
+    place = centroids[key].position_ras
+    found = [math.dist(place, centroids[other].position_ras) for other in near]
+    return float(np.clip(np.mean(found), usual, _MOST_GAP * usual)) if found else usual
 
 
 def direction_at(centroids: Centroids, key: str) -> FloatArray:
@@ -109,7 +127,7 @@ def snap_centroid(ws: Workspace, key: str, refused: Callable[[str], None]) -> No
     ws.tasks.submit(
         "compute", SNAP, _find, volume.array, grid,
         partial(
-            body_centre, start_ras=start.position_ras, gap_mm=usual_gap_mm(start.level),
+            body_centre, start_ras=start.position_ras, gap_mm=gap_at(centroids, key),
             up_ras=direction_at(centroids, key),
         ),
         done=done,

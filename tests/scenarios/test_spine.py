@@ -329,7 +329,7 @@ def test_a_spine_is_marked_from_nothing(annotator, tmp_path):
     assert not user.widget("spineHint").isVisible()
     for level in annotator.levels:
         place = annotator.centroids[annotator.key_of(level)].position_ras
-        assert math.dist(place, annotator.truth[level]) < 2.0
+        assert math.dist(place, annotator.truth[level]) < 3.5
 
 
 # --- doubts

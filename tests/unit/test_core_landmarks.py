@@ -249,6 +249,10 @@ def test_a_centroid_in_the_mask_of_another_level_is_doubted():
         ("mask", ("1",), "T9 lies in T10 of the mask")
     ]
     assert check(centroids, None, {}) == []
+    there = {"0": "T7", "1": "T8", "2": "T9"}
+    assert [(d.keys, d.text) for d in check(centroids, None, there)] == [
+        (("0", "1", "2"), "T8 lies in T7 of the mask, and so on to T10")
+    ]
 
 
 def test_levels_of_which_a_model_said_the_same_are_one_doubt_and_kept_together():
