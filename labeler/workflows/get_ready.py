@@ -15,8 +15,9 @@ from PyQt5.QtCore import QEvent, QObject, QTimer, pyqtSignal
 from labeler.core.warm_up import warm_up
 from labeler.state.tasks import TaskContext, TaskRunner
 
-#: Take a fifth of a second each to import: for the usual files, smart brushes, and the cache.
-LIBRARIES = ("nibabel", "scipy.ndimage", "blosc2")
+#: Take a fifth of a second each to import: for the usual files, smart brushes, the cache, the line
+#: of the spine and the bone around it.
+LIBRARIES = ("nibabel", "scipy.ndimage", "blosc2", "scipy.interpolate", "scipy.signal")
 
 
 class GettingReady(QObject):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from PyQt5.QtWidgets import QApplication, QWidget
 
 from labeler.core.landmarks import from_above
 from labeler.core.vertebrae import next_level
-from labeler.workflows.correct_landmarks import centroids_of
+from labeler.ui import formats
+from labeler.ui.command_table import COMMANDS
+from labeler.workflows.correct_landmarks import centroids_of, replace_centroids
 from tests.cases_on_disk import write_case
 from tests.gui.view_world import drag, move, press, release
 from tests.spine_on_disk import LEVELS, write_spine
@@ -335,7 +339,7 @@ def test_a_spine_is_marked_from_nothing(annotator, tmp_path):
 # --- doubts
 
 
-def test_the_next_doubt_is_one_key_away_and_enter_keeps(annotator, tmp_path):
+def test_the_next_doubt_is_one_key_away(annotator, tmp_path):
     open_wrong(annotator, tmp_path, {"T9": None, "L2": None})
     assert annotator.selected == "T8"
     annotator.press(Qt.Key_N)
@@ -344,6 +348,33 @@ def test_the_next_doubt_is_one_key_away_and_enter_keeps(annotator, tmp_path):
     assert annotator.selected == "T8", "and around"
     annotator.press(Qt.Key_N, modifier=Qt.ShiftModifier)
     assert annotator.selected == "L1"
+
+
+def test_enter_keeps_what_the_model_doubted_and_goes_on(opened):
+    doubted = {"T9": ("weak signal",), "T12": ("another chain is near",), "L1": ("weak signal",)}
+    flagged = {
+        key: replace(c, confidence=0.4, flags=doubted.get(c.level, ()))
+        for key, c in opened.centroids.items()
+    }
+    replace_centroids(opened.ws, "Take centroids", flagged)
+    opened.ws.spine.select(opened.key_of("T8"))
+    opened.press(Qt.Key_N)
+    assert opened.selected == "T9"
+    opened.press(Qt.Key_Return)
+    assert opened.selected == "T12", "L1, of which the model said the same, is settled with T9"
+    assert opened.ws.session.history.undo_name == "Keep T9"
+    opened.press(Qt.Key_Return)
+    assert [s for s in opened.user.program.spine.checks.sentences() if "fine" not in s] == []
+    opened.press(Qt.Key_Z, modifier=Qt.ControlModifier)
+    assert opened.centroids[opened.key_of("T12")].flags == ("another chain is near",)
+
+
+def test_every_key_of_the_perspective_stands_in_the_guide():
+    page = Path("docs/centroids.md").read_text("utf-8")
+    for command in COMMANDS:
+        if command.menu == "Spine" and command.keys:
+            assert len(command.tip) > 15, command.id
+            assert f"`{formats.key_text(command.keys[0])}`" in page, command.id
 
 
 def test_read_only_is_said_and_changes_nothing(opened):
