@@ -60,7 +60,7 @@ class Settings:
     scale_range: tuple[float, float] = (0.8, 1.25)
     climb_mm: float = 6.0
     weak: float = 0.3
-    rival: float = 0.6
+    rival: float = 1.2
     weights: Signals = field(default_factory=anchor_weights)
 
 
