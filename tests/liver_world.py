@@ -5,7 +5,9 @@ import torch
 
 from inference.contract import PHASES, Image, LabelMap
 from inference.liver import classes
+from inference.liver.stage2 import N_TYPES, NOT_A_LESION, PATCH
 from inference.phantom import labels
+from inference.training.gathered import Examination
 from inference.training.scanned import Scanned
 
 LIVER_HU, CYST_HU, TISSUE_HU, VESSEL_HU = 100.0, 0.0, -60.0, 160.0
@@ -44,3 +46,36 @@ def oracle(window: torch.Tensor) -> torch.Tensor:
     logits[:, classes.BACKGROUND] = torch.where(wide < -30.0, 5.0, -5.0)
     logits[:, classes.LIVER] = torch.where(wide < -30.0, -5.0, 5.0)
     return logits
+
+
+def examination_of(present: tuple[bool, ...]) -> Examination:
+    """Return an examination with one dark lesion and three places that are none."""
+    rng = np.random.default_rng(0)
+    n, cube = 4, (PATCH,) * 3
+    k, j, i = np.indices(cube)
+    middle = (k - 24) ** 2 + (j - 24) ** 2 + (i - 24) ** 2 < 36
+    hu = rng.normal(LIVER_HU, 5.0, (n, sum(present), *cube))
+    hu[0][:, middle] = CYST_HU
+    outline = np.zeros((n, *cube), dtype=bool)
+    outline[0] = middle
+    first = np.full((n, N_TYPES), 0.05)
+    first[:, NOT_A_LESION] = 0.7
+    return Examination(
+        present=np.array(present),
+        hu=hu.astype(np.int16),
+        liver=np.ones((n, *cube), dtype=bool),
+        proposal=np.stack([middle] * n),
+        outline=outline,
+        kinds=np.array([classes.CYST - classes.LESIONS[0], *[NOT_A_LESION] * 3]),
+        hit=np.array([0, -1, -1, -1]),
+        first=first,
+        multipliers=np.array([1.0, 2.0, np.inf, np.inf]),
+        volumes_ml=np.full(n, 3.0),
+        sides_mm=np.full(n, 72.0),
+        healthy=np.array([False, True, True, True]),
+        lesion_kinds=np.array([classes.CYST]),
+        lesion_mm=np.array([18.0]),
+        malignant=False,
+        quality=np.array([0.1, 0.05, 0.02]),
+        liver_dice=0.96,
+    )

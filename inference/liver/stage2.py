@@ -36,6 +36,7 @@ _LEVEL_HU, _WIDTH_HU = 50.0, 150.0
 _DARKEST, _BRIGHTEST = -1.6, 1.8
 _CONTRAST_HU = 50.0
 _CONTRAST_MOST = 2.5
+_DIGITS = 4
 
 
 def patch_side_mm(box_mm: Sequence[float]) -> float:
@@ -359,6 +360,7 @@ def judge(network: LesionNetwork, patches: torch.Tensor) -> list[Opinion]:
     """
     with torch.no_grad():
         types, outlines = network(patches)
-    p = types.double().softmax(dim=1).cpu().numpy()
-    outline = outlines.float().sigmoid().cpu().numpy()
+    # the last bits depend on where in memory a patch lies: they must not decide
+    p = types.double().softmax(dim=1).cpu().numpy().round(_DIGITS)
+    outline = outlines.float().sigmoid().cpu().numpy().round(_DIGITS)
     return [Opinion(p[n], outline[n]) for n in range(len(p))]

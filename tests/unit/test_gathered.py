@@ -12,17 +12,12 @@ from inference.liver import classes
 from inference.liver.stage1 import Stage1
 from inference.liver.stage2 import N_CHANNELS, NOT_A_LESION, PATCH
 from inference.progress import Silent
-from inference.training.gathered import (
-    Gatherer,
-    examine,
-    gatherer_in,
-    read_examination,
-    write_examination,
-)
+from inference.training import gathered
+from inference.training.gathered import gatherer_in, read_examination, write_examination
 from inference.training.gathered_samples import ExaminationVisit, held_out
 from inference.training.scanned import Scanned, ScannedPool, read_scanned, write_scanned
 from inference.training.settings import read_settings
-from tests.liver_world import CYST_HU, oracle, scanned
+from tests.liver_world import CYST_HU, examination_of, oracle, scanned
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "train_liver.toml"
 
@@ -34,7 +29,7 @@ def patient():
 
 @pytest.fixture(scope="module")
 def examination(patient):
-    found = examine(patient, PHASES, Stage1(oracle, oracle), Silent())
+    found = gathered.examine(patient, PHASES, Stage1(oracle, oracle), Silent())
     assert found is not None
     return found
 
@@ -82,33 +77,35 @@ def test_the_truth_moves_with_the_breath(patient):
     assert not shift[:3, :3].any()
 
 
-def test_gathering_goes_on_where_it_was_stopped(patient, tmp_path):
-    asked = []
+class Pool(ScannedPool):
+    """Hands out nobody, and counts."""
 
-    class Pool(ScannedPool):
-        def get(self, seed):
-            asked.append(seed)
-            return patient
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.asked = []
 
-    gatherer = Gatherer(tmp_path / "e", Pool(tmp_path), Stage1(oracle, oracle), Silent())
-    assert len(gatherer.all_of(5, 1)) == 2
-    assert len(gatherer.all_of(5, 1)) == 2
-    assert asked == [5, 5]
+    def get(self, seed):
+        self.asked.append(seed)
 
 
-def test_patients_without_a_liver_are_remembered_as_such(patient, tmp_path):
+@pytest.mark.parametrize("liver", [True, False])
+def test_gathering_goes_on_where_it_was_stopped(tmp_path, monkeypatch, liver):
+    found = examination_of((True,) * 4) if liver else None
+    monkeypatch.setattr(gathered, "examine", lambda *_: found)
+    pool = Pool(tmp_path / "s")
+    gatherer = gathered.Gatherer(tmp_path / "e", pool, Stage1(oracle, oracle), Silent())
+    for _ in range(2):  # the second time everything is known, also that there was no liver
+        assert len(gatherer.all_of(5, 1)) == (2 if liver else 0)
+    assert pool.asked == [5, 5]
+
+
+def test_a_patient_without_a_liver_has_no_examination(patient):
     def blind(window):
         return torch.eye(classes.N_CLASSES)[0][None, :, None, None, None].expand(
             1, -1, *window.shape[2:]
         )
 
-    class Pool(ScannedPool):
-        def get(self, seed):
-            return patient
-
-    gatherer = Gatherer(tmp_path / "e", Pool(tmp_path), Stage1(blind, blind), Silent())
-    assert gatherer.all_of(1, 1) == []
-    assert len(list((tmp_path / "e").glob("*.none"))) == 2
+    assert gathered.examine(patient, ("NC",), Stage1(blind, blind), Silent()) is None
 
 
 def test_stage_2_needs_a_stage_1(tmp_path):

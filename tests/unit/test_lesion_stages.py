@@ -8,30 +8,26 @@ import torch
 from click.testing import CliRunner
 
 from inference.cli_train import train
-from inference.contract import PHASES
 from inference.liver.rules import Rules
-from inference.liver.stage1 import Stage1
-from inference.progress import Silent
 from inference.training import lesion_stream, lesions, thresholds
-from inference.training.gathered import examine, write_examination
+from inference.training.gathered import write_examination
 from inference.training.lesion_samples import PatchBatch
 from inference.training.lesion_stream import PatchStream
 from inference.training.loop import BEST_NAME, CURVE_NAME
 from inference.training.settings import read_settings
-from tests.liver_world import oracle, scanned
+from tests.liver_world import examination_of
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "train_liver.toml"
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """One examination, twice: with contrast and without."""
+    """Return the files of two examinations: with contrast and without."""
     folder = tmp_path_factory.mktemp("examined")
     paths = []
-    for name, phases in (("four", PHASES), ("plain", ("NC",))):
-        examination = examine(scanned(), phases, Stage1(oracle, oracle), Silent())
+    for name, present in (("four", (True,) * 4), ("plain", (True, False, False, False))):
         paths.append(folder / f"{name}.npz")
-        write_examination(paths[-1], examination)
+        write_examination(paths[-1], examination_of(present))
     return paths
 
 

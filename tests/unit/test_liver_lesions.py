@@ -177,7 +177,7 @@ def test_network_learns_two_types_from_their_attenuation():
     opinions = judge(network.eval(), batch)
     assert [int(o.probabilities.argmax()) for o in opinions] == [5, 0]
     assert opinions[0].probabilities.shape == (N_TYPES,)
-    assert opinions[0].probabilities.sum() == pytest.approx(1.0)
+    assert opinions[0].probabilities.sum() == pytest.approx(1.0, abs=1e-3)
     assert opinions[0].outline.shape == (PATCH, PATCH, PATCH)
 
 
