@@ -58,6 +58,7 @@ def snapshot(
         program.ws.perspective.choose(perspective)
         program.open(Roots(images, masks, reports, layout), case_id)
         _wait(program.has_settled)
+        program.ws.perspective.choose(perspective)  # a case may have opened in another one
         if region is not None and not program.select_region(region):
             raise SnapshotError(f"Case {case_id} has fewer than {region} regions.")
         _wait(program.has_settled)

@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PyQt5.QtCore import QPointF, Qt
+from PyQt5.QtGui import QColor, QImage
 from PyQt5.QtTest import QTest
 from PyQt5.QtWidgets import QApplication, QWidget
 
 from labeler.core.landmarks import from_above
 from labeler.core.vertebrae import next_level
+from labeler.offscreen import snapshot
 from labeler.ui import formats
 from labeler.ui.command_table import COMMANDS
+from labeler.ui.style import ACCENT
 from labeler.workflows.correct_landmarks import centroids_of, replace_centroids
 from tests.cases_on_disk import write_case
 from tests.gui.view_world import drag, move, press, release
+from tests.scenarios.conftest import stop
 from tests.spine_on_disk import LEVELS, write_spine
 
 
@@ -437,3 +441,41 @@ def test_going_there_and_back_leaves_everything_as_it_was(user, tmp_path):
         list(ws.settings.data.views.phases),
     )
     assert user.program.commands.action("region.delete").shortcuts()
+
+
+def test_the_perspective_is_that_of_the_last_time(start, tmp_path):
+    write_spine(tmp_path, "SP-1")
+    user = start()
+    user.program.show()
+    user.open(tmp_path)
+    user.click_case("SP-1")
+    user.key(Qt.Key_F4)
+    user.widget("checksDock").hide()
+    stop(user.program)
+    again = start()
+    again.program.show()
+    assert again.program.ws.perspective.name == "spine"
+    assert again.widget("levelsDock").isVisible()
+    assert not again.widget("checksDock").isVisible(), "its panels are as they were left"
+    again.key(Qt.Key_F2)
+    assert again.widget("regionsDock").isVisible()
+
+
+def test_the_snapshot_of_the_command_line_shows_the_spine(tmp_path, qapp):
+    write_spine(tmp_path, "SP-1")
+    pictures = {}
+    for perspective in ("spine", "liver"):
+        out = tmp_path / f"{perspective}.png"
+        snapshot(
+            tmp_path / "images", tmp_path / "masks", (), "SP-1", out, (1366, 768),
+            perspective=perspective,
+        )  # fmt: skip
+        pictures[perspective] = QImage(str(out))
+    assert pictures["spine"].size() == pictures["liver"].size()
+    assert pictures["spine"] != pictures["liver"]
+    accent = QColor(ACCENT).rgb()
+    image = pictures["spine"]
+    found = [
+        (x, y) for x in range(270, 770, 2) for y in range(90, 740, 2) if image.pixel(x, y) == accent
+    ]
+    assert len(found) > 50, "the line and the dots of the centroids"
