@@ -12,6 +12,7 @@ from PyQt5.QtWidgets import QApplication, QTreeWidget
 from labeler.storage.sidecar import load_sidecar
 from tests import plugin_models
 from tests.cases_on_disk import write_case
+from tests.scenarios.conftest import stop
 
 LIVER, LESION = 1, 11
 
@@ -318,3 +319,35 @@ def test_the_mask_is_compared_and_made_of_the_proposal(opened):
     assert asked == ["maskNameDialog"]
     np.testing.assert_array_equal(array_of(user, "boxes"), array_of(user, "draft"))
     assert user.session.proposals.open_numbers() == []
+
+
+def test_decisions_survive_a_restart(opened, start, tmp_path):
+    user = opened
+    user.program.ws.selection.set_mask("draft")
+    run(user)
+    settle(user)
+    user.key(Qt.Key_Q)
+    rejected = user.session.proposals.number
+    user.key(Qt.Key_Delete, Qt.AltModifier)
+    user.key(Qt.Key_Z, Qt.ControlModifier)
+    assert "rejected" not in user.session.proposals.decisions().values(), "undo opens it again"
+    user.key(Qt.Key_Z, Qt.ControlModifier | Qt.ShiftModifier)
+    user.key(Qt.Key_Q)
+    accepted = user.session.proposals.number
+    user.key(Qt.Key_Return, Qt.AltModifier)
+    settle(user)
+    decisions = user.session.proposals.decisions()
+    assert (decisions[rejected], decisions[accepted]) == ("rejected", "accepted")
+    user.key(Qt.Key_S, Qt.ControlModifier)
+    settle(user)
+    stop(user.program)
+
+    again = start()
+    again.open(tmp_path)
+    again.click_case("LV-1")
+    settle(again)
+    assert again.session.proposals.decisions() == decisions
+    user_rows = [row.font(0).strikeOut() for row in rows(again)]
+    assert user_rows.count(True) == 1
+    (card,) = [c for c in again.program.reports.cards if c.objectName() == "modelCard"]
+    assert "Boxes 1.0" in card.accessibleName()
