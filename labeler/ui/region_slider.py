@@ -6,6 +6,7 @@ import heapq
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -259,11 +260,17 @@ class RegionSlider(QWidget):
         return pixmap
 
     def _paint_mark(self, painter: QPainter, bar: QRectF, mark: SliderMark, opacity: float) -> None:
-        ends = self.y_of(mark.lo - 0.5), self.y_of(mark.hi - 0.5)
-        top, height = min(ends), abs(ends[1] - ends[0])
+        per_slice = bar.height() / max(1, self._count)
+        first = self._count - mark.hi if self._top_is_last else mark.lo
+        top, height = bar.top() + first * per_slice, (mark.hi - mark.lo) * per_slice
         if height < MIN_MARK_PX:
             top, height = top - (MIN_MARK_PX - height) / 2, MIN_MARK_PX
-        colour = QColor(mark.colour)
-        colour.setAlphaF(opacity)
-        painter.setBrush(colour)
+        painter.setBrush(_colour(mark.colour, opacity))
         painter.drawRoundedRect(QRectF(bar.left(), top, bar.width(), height), 1.5, 1.5)
+
+
+@lru_cache(maxsize=256)
+def _colour(name: str, opacity: float) -> QColor:
+    colour = QColor(name)
+    colour.setAlphaF(opacity)
+    return colour
