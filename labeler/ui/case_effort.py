@@ -70,7 +70,11 @@ class CaseEffort(QWidget):
         self._show()
 
     def sizeHint(self) -> QSize:
-        return QSize(style.scaled(320), style.scaled(96))
+        return QSize(style.scaled(320), style.scaled(148))
+
+    def minimumSizeHint(self) -> QSize:
+        # two lines of text and two of buttons: a dock knows nothing of height for width
+        return QSize(style.scaled(200), style.scaled(148))
 
     @property
     def text(self) -> str:
