@@ -106,7 +106,7 @@ class ProposalList(QTreeWidget):
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(style.scaled(16))
         header.setSectionResizeMode(LABEL, QHeaderView.Stretch)
-        for column, width in ((VOLUME, 52), (CONFIDENCE, 36), (STATE, 24)):
+        for column, width in ((VOLUME, 52), (CONFIDENCE, 42), (STATE, 24)):
             header.setSectionResizeMode(column, QHeaderView.Fixed)
             header.resizeSection(column, style.scaled(width))
         item = self.headerItem()
