@@ -6,7 +6,7 @@ import numpy as np
 
 from inference.cards import Manifest
 from inference.compiled import ready
-from inference.contract import Card, Context, LabelMap, Measure, Parameter, Request, Result
+from inference.contract import PHASES, Card, Context, LabelMap, Measure, Parameter, Request, Result
 from inference.liver import classes, quality
 from inference.liver.inputs import N_CHANNELS
 from inference.liver.networks import CONTEXT_CLASSES, coarse_network, fine_network
@@ -47,7 +47,9 @@ PARAMETERS = (
     ),
 )
 
-_REGISTERED, _SCAN_DONE, _STAGE1_DONE, _STAGE2_DONE = 0.15, 0.2, 0.75, 0.9
+_FIRST_PHASE, _NEXT_PHASE = 0.04, 0.09
+_STAGE1_DONE, _STAGE2_DONE = 0.6, 0.9
+"""Parts of the time: to bring phases together, the first one and each other; then of the rest."""
 
 
 class LiverModel:
@@ -91,14 +93,16 @@ class LiverModel:
             From `context`.
         """
         multipliers, setting = _parameters(request)
+        together = _FIRST_PHASE + _NEXT_PHASE * (sum(p in request.images for p in PHASES) - 1)
+        rest = Span(context, together, 1.0)
         context.report(0.0, "Bring the phases together")
         image = request.images[reference_phase(request.images)]
         registration = register_phases(request.images, context)
-        context.report(_REGISTERED, "Bring the phases together")
+        context.report(0.8 * together, "Bring the phases together")
         scan = make_scan(request, registration.transforms)
         context.check()
         try:
-            found = self._stage1.predict(scan, Span(context, _SCAN_DONE, _STAGE1_DONE))
+            found = self._stage1.predict(scan, Span(rest, 0.0, _STAGE1_DONE))
         except NothingFound as nothing:
             empty = LabelMap(np.zeros(image.array.shape, dtype=np.uint8), image.affine_ras)
             return Result(empty, report="No liver was found.", warnings=(f"{nothing}.",))
@@ -106,10 +110,10 @@ class LiverModel:
             request.images,
             registration.transforms,
             found,
-            Span(context, _STAGE1_DONE, _STAGE2_DONE),
+            Span(rest, _STAGE1_DONE, _STAGE2_DONE),
             multipliers,
         )
-        context.report(_STAGE2_DONE, "Draw the outlines")
+        rest.report(_STAGE2_DONE, "Draw the outlines")
         mask = mask_on_image(examined.found, found.logits, found.scan.grid, image)
         context.check()
         measured = quality.measure(found, scan.grid.shape_kji[0])

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inference.contract import PHASES, Affine, Image
+from inference.contract import PHASES, Affine, Context, Image
 from inference.grid import Grid
 from inference.liver import classes
 from inference.liver.inputs import PADDING_HU
@@ -74,6 +74,13 @@ class NearImages:
     transforms : mapping of str to ndarray of shape (4, 4)
         From RAS mm of a phase to RAS mm of the reference.
     segmentation : Segmentation
+    context : Context
+        Asked before each phase whether to go on.
+
+    Raises
+    ------
+    Cancelled
+        From `context`.
     """
 
     def __init__(
@@ -81,12 +88,14 @@ class NearImages:
         images: Mapping[str, Image],
         transforms: Mapping[str, Affine],
         segmentation: Segmentation,
+        context: Context,
     ) -> None:
         self._grid = segmentation.scan.grid
         self._liver = np.isin(segmentation.found, _LIVER_AND_LESIONS)
         self.near = near_grid(self._grid, self._liver)
         self._phases = {}
         for n, phase in enumerate(PHASES):
+            context.check()
             if phase in images:
                 image = images[phase]
                 moved = Image(image.array, transforms.get(phase, np.eye(4)) @ image.affine_ras)

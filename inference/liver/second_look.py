@@ -30,6 +30,10 @@ from inference.liver.stage2 import PATCH, LesionNetwork, Opinion, judge
 from inference.liver.unusual import unusual_places
 
 MOST_PROPOSALS = 48
+LOOKING = "Look at the lesions again"
+_CUT = 0.3
+"""Part of the time that it takes to bring the images near."""
+
 _AT_ONCE = 8
 _LEAST_SHARE = 0.25
 _LIVER_AND_LESIONS = (classes.LIVER, *classes.LESIONS)
@@ -147,15 +151,17 @@ class SecondLook:
         network = self._network
         if network is None:
             raise ValueError("there is no second network to ask")
-        near = NearImages(images, transforms, segmentation)
+        context.report(0.0, LOOKING)
+        near = NearImages(images, transforms, segmentation, context)
         present = segmentation.scan.present
-        patches = [near.cut(proposal).network_input(present) for proposal in proposals]
         opinions: list[Opinion] = []
-        for first in range(0, len(patches), _AT_ONCE):
-            context.check()
-            context.report(first / len(patches), "Look at the lesions again")
-            batch = torch.stack(patches[first : first + _AT_ONCE]).to(self._device)
-            opinions += judge(network, batch)
+        for first in range(0, len(proposals), _AT_ONCE):
+            context.report(_CUT + (1.0 - _CUT) * first / len(proposals), LOOKING)
+            patches = []
+            for proposal in proposals[first : first + _AT_ONCE]:
+                context.check()
+                patches.append(near.cut(proposal).network_input(present))
+            opinions += judge(network, torch.stack(patches).to(self._device))
         return opinions
 
 

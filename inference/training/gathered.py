@@ -157,7 +157,7 @@ def examine(
     truth_classes = classes.CLASS_OF_LABEL[truth]
     lesions = true_lesions(truth_classes, found.scan.voxel_ml)
     measured = quality.measure(found, scan.grid.shape_kji[0])
-    near = NearImages(images, moved.transforms, found)
+    near = NearImages(images, moved.transforms, found, context)
     sick = resample_labels(reference.array, grid_of(reference), near.near)
     sick = classes.CLASS_OF_LABEL[sick]
     sick[~np.isin(sick, classes.LESIONS)] = 0
