@@ -30,7 +30,13 @@ SPARE_MM = 28.0
 #: What the axial view shows of a vertebra at first, mm.
 AXIAL_MM = 130.0
 
-EMPTY = "No centroids yet: choose Add (2) and click into the middle of each vertebral body"
+#: Width of the sentence that says what to do.
+HINT_PX = 460
+
+EMPTY = (
+    "No centroids yet. Choose Add (2) and click into the middle of each vertebral body, "
+    "run the vertebra model, or take them from a mask or a file (Spine menu)."
+)
 
 
 class SpineStrip(QWidget):
@@ -59,7 +65,6 @@ class SpineStrip(QWidget):
         self._column.chosen.connect(ws.spine.select)
         self._hint = QLabel(EMPTY, self)
         self._hint.setObjectName("spineHint")
-        self._hint.setProperty("dim", True)
         self._hint.setAlignment(Qt.AlignCenter)
         self._hint.setWordWrap(True)
         self._hint.setAttribute(Qt.WA_TransparentForMouseEvents)
@@ -102,8 +107,10 @@ class SpineStrip(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._show_hint()
+        width = min(scaled(HINT_PX), self.width() - scaled(40))
+        height = max(self._hint.heightForWidth(width), scaled(48))
         self._hint.setGeometry(
-            scaled(20), self.height() - scaled(64), self.width() - scaled(40), scaled(48)
+            (self.width() - width) // 2, self.height() - height - scaled(16), width, height
         )
         self._hint.raise_()
         self.fit()
