@@ -46,14 +46,13 @@ def test_bodies_of_cropped_spines_are_found_and_a_wrong_name_is_doubted(pipeline
     for spine in spines:
         names, places, doubted = found_in(pipeline, spine.image)
         true = sorted(spine.centres_ras, key=LEVELS.index)
-        shifts = set()
+        shifts = []
         for name in true:
             apart = np.linalg.norm(places - spine.centres_ras[name], axis=1)
             assert apart.min() < 12.0, (spine.name, name)
-            shifts.add(LEVELS.index(names[int(apart.argmin())]) - LEVELS.index(name))
-        assert len(shifts) == 1, (spine.name, names)
-        assert abs(shifts.pop()) <= 2
-        assert names == true or len(doubted) == len(names)
+            shifts.append(LEVELS.index(names[int(apart.argmin())]) - LEVELS.index(name))
+        assert abs(np.median(shifts)) <= 2, (spine.name, names, shifts)
+        assert names == true or doubted == names
 
 
 def test_a_chest_that_was_trained_on_is_named(pipeline, real_data, tmp_path):
