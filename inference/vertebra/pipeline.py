@@ -44,6 +44,8 @@ _LEVEL_SHARE = 0.6
 
 _COLUMN_DISC_MM = 10.0
 _LEAST_COLUMN_ML = 8.0
+_BEYOND_MM = 20.0
+"""What the centre network sees beyond the column, as it did in its training."""
 _CANDIDATE = 0.2
 _CANDIDATE_APART_MM = 8.0
 _HOPELESS_NATS = 3.0
@@ -199,6 +201,7 @@ class Pipeline:
         line = find_spine_line(_largest(column, grid), grid.affine_ras)
         if line is None:
             raise NoSpine("no vertebral column was found in this image")
+        line = line.extended(_BEYOND_MM)
         points = straight_points(line, CENTRE_SPACING_MM, CENTRE_WIDTH)
         straight = _sampled(image, points)
         centres = self._locate(straight, Span(context, _LEVEL_SHARE, 1.0))

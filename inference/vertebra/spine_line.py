@@ -11,6 +11,8 @@ from scipy.interpolate import PchipInterpolator
 
 _SMOOTH_MM = 10.0
 _STEP_MM = 1.0
+_END_MM = 20.0
+"""Part of an end that tells where the line would go on."""
 _THRESHOLD = 0.1
 """Responses below this share of the largest are noise."""
 _REACH_MM = (60.0, 40.0, 25.0, 25.0, 25.0)
@@ -42,6 +44,21 @@ class SpineLine:
         """Return the point at a distance from the upper end, in RAS mm."""
         where = np.arange(len(self.points_ras)) * _STEP_MM
         return np.array([np.interp(position_mm, where, axis) for axis in self.points_ras.T])
+
+    def extended(self, beyond_mm: float) -> SpineLine:
+        """Return the line with straight ends of a length, in whole steps."""
+        steps = np.arange(1, round(beyond_mm / _STEP_MM) + 1)[:, None] * _STEP_MM
+        points, tangents = self.points_ras, self.tangents
+        reach = round(_END_MM / _STEP_MM)
+        up, down = tangents[:reach].mean(axis=0), tangents[-reach:].mean(axis=0)
+        up, down = up / np.linalg.norm(up), down / np.linalg.norm(down)
+        above, below = points[0] - steps[::-1] * up, points[-1] + steps * down
+        return SpineLine(
+            np.concatenate([above, points, below]),
+            np.concatenate(
+                [np.tile(up, (len(above), 1)), tangents, np.tile(down, (len(below), 1))]
+            ),
+        )
 
     def frames(self) -> NDArray[np.float64]:
         """Return a frame per point, shape (n, 3, 3): rows to the right, to the back, and along.

@@ -101,3 +101,14 @@ def test_the_disc_has_its_radius():
     offsets = disc_offsets(10.0, 2.0)
     assert np.linalg.norm(offsets, axis=1).max() == pytest.approx(10.0)
     assert len(offsets) == pytest.approx(np.pi * 25.0, rel=0.1)
+
+
+def test_an_extended_line_goes_straight_on_and_keeps_its_middle():
+    line = find_spine_line(blobs(CENTRES), AFFINE)
+    longer = line.extended(20.0)
+    assert longer.length_mm == line.length_mm + 40.0
+    np.testing.assert_array_equal(longer.points_ras[20:-20], line.points_ras)
+    steps = np.diff(longer.points_ras, axis=0)
+    np.testing.assert_allclose(np.linalg.norm(steps[:20], axis=1), 1.0)
+    np.testing.assert_allclose(steps[:20], np.broadcast_to(steps[0], (20, 3)), atol=1e-9)
+    assert steps[0] @ line.tangents[0] > 0.95 and steps[-1] @ line.tangents[-1] > 0.95
