@@ -111,4 +111,5 @@ def test_an_extended_line_goes_straight_on_and_keeps_its_middle():
     steps = np.diff(longer.points_ras, axis=0)
     np.testing.assert_allclose(np.linalg.norm(steps[:20], axis=1), 1.0)
     np.testing.assert_allclose(steps[:20], np.broadcast_to(steps[0], (20, 3)), atol=1e-9)
-    assert steps[0] @ line.tangents[0] > 0.95 and steps[-1] @ line.tangents[-1] > 0.95
+    assert steps[0] @ line.tangents[0] > 0.95
+    assert steps[-1] @ line.tangents[-1] > 0.95
