@@ -10,6 +10,7 @@ from PyQt5.QtGui import QColor
 from labeler.core.geometry import FloatArray, Plane
 from labeler.core.labels import Label
 from labeler.core.regions import Region
+from labeler.core.spine_summary import reason_for
 from labeler.core.views import ViewTransform
 from labeler.state.placement import Shift
 from labeler.state.view_state import Window
@@ -81,7 +82,7 @@ def region_lines(region: Region, label: Label, phase: str) -> tuple[str, ...]:
 
 
 def level_lines(ws: Workspace, scene: ViewScene) -> tuple[str, ...]:
-    """Name and confidence of the selected vertebra, such as "T11 · 0.94", and its worst doubt."""
+    """Name and confidence of the selected vertebra, such as "T11 · 0.94", and what is doubted."""
     layer, key = scene.spine, ws.spine.key
     centroid = layer.centroids.get(key) if key is not None and layer.is_shown else None
     if key is None or centroid is None:
@@ -89,7 +90,8 @@ def level_lines(ws: Workspace, scene: ViewScene) -> tuple[str, ...]:
     confidence = "" if centroid.confidence is None else f" · {centroid.confidence:.2f}"
     doubt = layer.doubt_of(key)
     first = f"{centroid.level}{confidence}"
-    return (first,) if doubt is None else (first, doubt.text)
+    # the panel of checks has the sentence; here it would run into the scale bar
+    return (first,) if doubt is None else (first, reason_for(doubt, layer.centroids))
 
 
 @lru_cache(maxsize=64)
