@@ -1,5 +1,7 @@
 """Training of the liver's stage 1: it may be stopped at any moment, and nothing depends on when."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -31,7 +33,8 @@ from inference.training.real import real_patient
 from inference.training.samples import CoarseVisits, FineVisits, Sample, Stream
 from inference.training.settings import LoopSettings, StageSettings, read_settings
 
-CONFIG = Path(__file__).resolve().parents[2] / "config" / "train_liver.toml"
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "config" / "train_liver.toml"
 SHAPE = (32, 16, 16)
 TINY = (4, 4, 4, 4, 4, 4)
 SETTINGS = LoopSettings(
@@ -404,9 +407,18 @@ def test_scores_count_lesions_as_liver():
     assert scores["type"] == 0.0
 
 
-@pytest.mark.slow  # forks: not in a process that other tests have filled with threads
-def test_samples_come_from_a_process_of_their_own():
+def samples_of_both() -> None:
+    """Compare the samples of a process of their own with those made here."""
     stream = Stream(FakePatients, partial(FakeVisits), 3, 0, visits=2, block=3)
     loader = iter(samples.loader(stream))
     direct = iter(stream)
     assert [tuple(next(loader)) for _ in range(5)] == [next(direct) for _ in range(5)]
+
+
+def test_samples_come_from_a_process_of_their_own():
+    # a fork of this process, full of threads by other tests, may crash
+    code = "from tests.unit.test_liver_training import samples_of_both; samples_of_both()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
