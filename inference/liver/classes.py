@@ -21,10 +21,15 @@ N_CLASSES = 20
 ORGANS = tuple(range(LIVER, STOMACH + 1))
 LESIONS = tuple(range(HCC, CYST + 1))
 
+
+def _within_a_sentence(name: str) -> str:
+    return name if name.isupper() else name.lower()
+
+
 CLASS_NAMES = (
     "background",
-    *(labels.LABEL_NAMES[label].lower() for label in labels.ORGAN_LABELS),
-    *(labels.LABEL_NAMES[label].lower() for label in labels.LESION_LABELS),
+    *(_within_a_sentence(labels.LABEL_NAMES[label]) for label in labels.ORGAN_LABELS),
+    *(_within_a_sentence(labels.LABEL_NAMES[label]) for label in labels.LESION_LABELS),
     "bowel",
     "heart",
     "lung",

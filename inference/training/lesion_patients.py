@@ -26,6 +26,8 @@ _ORIGIN_RAS = (190.0, 150.0, -80.0)
 _NEGATIVES = 14
 _TRIES = 60
 _WRONG_SHARE = 0.15
+_TYPES = [classes.CLASS_NAMES[lesion].lower() for lesion in classes.LESIONS]
+"""First words of the names of materials."""
 _VESSELS = ("liver_artery", "liver_portal", "liver_vein")
 
 Mask = NDArray[np.bool_]
@@ -86,7 +88,7 @@ def lesions_of(patient: PaintedPatient) -> list[Candidate]:
             number = int(str(patient.names[code]).split()[-2])
             owner[code] = number
             name = str(patient.names[code]).split()[0]
-            kinds[number] = classes.CLASS_NAMES.index(name) - classes.LESIONS[0]
+            kinds[number] = _TYPES.index(name)
     numbers = owner[patient.front]
     found = []
     for n, box in enumerate(ndimage.find_objects(numbers), start=1):

@@ -201,10 +201,10 @@ def test_consensus_is_the_mean_of_both():
     assert verdict.kept
     assert verdict.lesion_class == classes.CYST
     assert verdict.confidence == pytest.approx(0.4)
-    assert verdict.opinions["stage 1"]["hcc"] == 0.6
+    assert verdict.opinions["stage 1"]["HCC"] == 0.6
     assert verdict.opinions["stage 2"]["cyst"] == 0.8
     assert "type uncertain" in verdict.flags
-    assert "stages disagree: hcc or cyst" in verdict.flags
+    assert "stages disagree: HCC or cyst" in verdict.flags
 
 
 def test_the_weight_of_stage_1_is_that_of_the_rule():
