@@ -20,6 +20,7 @@ N_CLASSES = 20
 
 ORGANS = tuple(range(LIVER, STOMACH + 1))
 LESIONS = tuple(range(HCC, CYST + 1))
+LIVER_AND_LESIONS = (LIVER, *LESIONS)
 
 
 def _within_a_sentence(name: str) -> str:

@@ -20,7 +20,6 @@ from inference.resampling import resample
 
 NEAR_SPACING_MM = 1.5
 _MARGIN_MM = 40.0
-_LIVER_AND_LESIONS = (classes.LIVER, *classes.LESIONS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +90,7 @@ class NearImages:
         context: Context,
     ) -> None:
         self._grid = segmentation.scan.grid
-        self._liver = np.isin(segmentation.found, _LIVER_AND_LESIONS)
+        self._liver = np.isin(segmentation.found, classes.LIVER_AND_LESIONS)
         self.near = near_grid(self._grid, self._liver)
         self._phases = {}
         for n, phase in enumerate(PHASES):

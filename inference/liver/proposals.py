@@ -84,7 +84,7 @@ def search_region(
     spacing_kji_mm : sequence of three floats
     margin_mm : float
     """
-    pieces, n = ndimage.label(np.isin(found, (classes.LIVER, *classes.LESIONS)))
+    pieces, n = ndimage.label(np.isin(found, classes.LIVER_AND_LESIONS))
     if n == 0:
         return np.zeros(found.shape, dtype=np.bool_)
     sizes = np.bincount(pieces.ravel())

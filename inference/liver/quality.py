@@ -67,8 +67,8 @@ def measure(segmentation: Segmentation, n_slices: int) -> Quality:
         Slices of the whole scan, on its 3 mm grid.
     """
     scan, found = segmentation.scan, segmentation.found
-    liver = np.isin(found, (classes.LIVER, *classes.LESIONS))
-    coarse = np.isin(segmentation.coarse, (classes.LIVER, *classes.LESIONS))
+    liver = np.isin(found, classes.LIVER_AND_LESIONS)
+    coarse = np.isin(segmentation.coarse, classes.LIVER_AND_LESIONS)
     both = 2.0 * float((liver & coarse).sum()) / max(float(liver.sum() + coarse.sum()), 1.0)
     _, j_mm, i_mm = scan.grid.spacing_kji_mm
     whole = (segmentation.box[0].start == 0, segmentation.box[0].stop >= n_slices)

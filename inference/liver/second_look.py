@@ -37,7 +37,6 @@ _CUT = 0.3
 
 _AT_ONCE = 8
 _LEAST_SHARE = 0.25
-_LIVER_AND_LESIONS = (classes.LIVER, *classes.LESIONS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +183,7 @@ def _unusual(segmentation: Segmentation, found: Sequence[Proposal]) -> list[Prop
     known = np.zeros(segmentation.found.shape, dtype=np.bool_)
     for proposal in found:
         known[proposal.box] |= proposal.mask
-    liver = np.isin(segmentation.found, _LIVER_AND_LESIONS)
+    liver = np.isin(segmentation.found, classes.LIVER_AND_LESIONS)
     places = unusual_places(scan.phases_hu, scan.present, liver, scan.grid.spacing_kji_mm, known)
     return [
         proposal_of(segmentation.logits, box, mask, np.inf, scan.voxel_ml) for box, mask in places

@@ -37,7 +37,6 @@ _LEAST_LIVER = 230
 """Coarse voxels (50 ml) below which there is no liver to look at."""
 
 _LEAST_ORGAN_ML = 1.5
-_LIVER_AND_LESIONS = (classes.LIVER, *classes.LESIONS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +181,7 @@ def organ_box(coarse: NDArray[np.integer], shape_kji: tuple[int, int, int]) -> B
     NothingFound
         Less than 50 ml of liver.
     """
-    liver = _largest(np.isin(coarse, _LIVER_AND_LESIONS))
+    liver = _largest(np.isin(coarse, classes.LIVER_AND_LESIONS))
     if int(liver.sum()) < _LEAST_LIVER:
         raise NothingFound("no liver was found in this scan")
     mask = liver
@@ -210,7 +209,7 @@ def clear_up(raw: NDArray[np.uint8], voxel_ml: float) -> NDArray[np.uint8]:
         piece = _largest(raw == organ)
         if piece.sum() * voxel_ml >= _LEAST_ORGAN_ML:
             found[piece] = organ
-    liver = _largest(np.isin(raw, _LIVER_AND_LESIONS))
+    liver = _largest(np.isin(raw, classes.LIVER_AND_LESIONS))
     filled = ndimage.binary_fill_holes(liver) & (found == 0)
     lesions = liver & (raw != classes.LIVER)
     found[filled] = classes.LIVER

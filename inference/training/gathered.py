@@ -51,7 +51,6 @@ PHASE_SETS = {"four": PHASES, "plain": ("NC",)}
 """In which phases each patient is looked at."""
 
 _Cube = (PATCH,) * 3
-_WHOLE = (classes.LIVER, *classes.LESIONS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +186,10 @@ def examine(
         np.array([lesion.diameter_mm for lesion in lesions]),
         bool(np.isin(classes.CLASS_OF_LABEL[reference.array], MALIGNANT).any()),
         np.array([measured.outliers, measured.disagreement, measured.unsure]),
-        dice(np.isin(truth_classes, _WHOLE), np.isin(found.found, _WHOLE)),
+        dice(
+            np.isin(truth_classes, classes.LIVER_AND_LESIONS),
+            np.isin(found.found, classes.LIVER_AND_LESIONS),
+        ),
     )
 
 

@@ -248,7 +248,7 @@ class FineVisits:
         """
         there = truth.numpy()
         choice = rng.random()
-        wanted: tuple[int, ...] = (classes.LIVER, *classes.LESIONS)
+        wanted: tuple[int, ...] = classes.LIVER_AND_LESIONS
         if choice < _OTHER_ORGAN_SHARE:
             wanted = classes.ORGANS[1:]
         elif choice < _OTHER_ORGAN_SHARE + _LESION_SHARE:
