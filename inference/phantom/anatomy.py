@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from inference.phantom import bowel, organs
 from inference.phantom.chest import paint_chest
+from inference.phantom.donors import Donor, Transplant
 from inference.phantom.great_vessels import (
     GreatVessels,
     make_great_vessels,
@@ -93,6 +94,7 @@ def make_anatomy(
     rng: np.random.Generator,
     step: Callable[[float, str], None],
     variety: Variety = PLAIN,
+    donor: Donor | None = None,
 ) -> Anatomy:
     """Draw and paint a patient.
 
@@ -105,6 +107,8 @@ def make_anatomy(
         Called with the fraction done (0 to 1) and what comes next.
     variety : Variety
         How the patient differs from the plain phantom.
+    donor : Donor, optional
+        Gives its organs in place of the phantom's own.
     """
     body = Body.sample(rng).built(variety.wider, variety.deeper, variety.more_fat_mm)
     spine = Spine.sample(rng, body)
@@ -124,12 +128,18 @@ def make_anatomy(
     vessels = make_great_vessels(grid, body, spine, rng)
     paint_chest(scene, body, spine, trunk, vessels, rng)
     paint_great_vessels(scene, vessels)
-    hila, bed = organs.paint_kidneys(scene, body, spine, trunk, rng)
-    organs.paint_stomach(scene, body, trunk, rng)
-    organs.paint_gallbladder(scene, body, trunk, rng)
-    organs.paint_spleen(scene, body, trunk, rng, variety.spleen)
-    liver = make_liver(scene, body, spine, trunk, vessels, bed, rng, variety)
-    organs.paint_pancreas(scene, body, vessels, trunk, rng)
+    if donor is None:
+        hila, bed = organs.paint_kidneys(scene, body, spine, trunk, rng)
+        organs.paint_stomach(scene, body, trunk, rng)
+        organs.paint_gallbladder(scene, body, trunk, rng)
+        organs.paint_spleen(scene, body, trunk, rng, variety.spleen)
+        liver = make_liver(scene, body, spine, trunk, vessels, bed, rng, variety)
+        organs.paint_pancreas(scene, body, vessels, trunk, rng)
+    else:
+        fitted = Transplant(donor, grid, body, spine, trunk, vessels, variety, rng)
+        hila, liver = fitted.paint(scene)
+        # the stomach yields to the shapes of the donor
+        organs.paint_stomach(scene, body, trunk, rng)
     organs.paint_adrenals(scene, body, spine)
     step(0.75, "Bowel")
     _paint_bowel(scene, body, trunk, variety, rng)

@@ -158,6 +158,54 @@ def _diseased(
     return values, wall
 
 
+def keep_off(
+    scene: Scene, spine: Spine, box: Box, variety: Variety, bed: Field | None = None
+) -> Values:
+    """Return the field of the room of others, positive where the liver must not be.
+
+    Parameters
+    ----------
+    bed : Field, optional
+        Of the right kidney, which the liver does not enter.
+    """
+    gap_mm = _GAP_MM if variety.gap_mm is None else variety.gap_mm
+    limit: Values = np.float32(gap_mm) - scene.room(box)
+    if bed is not None:
+        limit = smooth_max(limit, -on_box(bed, box), 6.0)
+    # spine, crura and aorta have a space of their own
+    column = [spine.point(z) + vec(-3.0, 18.0, 0.0) for z in np.arange(-60.0, 161.0, 20.0)]
+    space = tube(scene.grid, column, 27.0, margin_mm=14.0)
+    return smooth_max(limit, -on_box(space, box), 4.0)
+
+
+def settle_liver(
+    scene: Scene, lobes: Field, wall: Values, variety: Variety, rng: np.random.Generator
+) -> Field:
+    """Give the lobes their disease, cut them to the wall, paint and claim them; return the shape.
+
+    Parameters
+    ----------
+    lobes : Field
+        Cut to what the neighbours leave.
+    wall : ndarray of float32, shape of the lobes' box
+        Field of the space under the diaphragm, negative inside.
+    """
+    values = lobes.values
+    if variety != PLAIN:
+        values, wall = _diseased(scene, lobes.box, values, wall, variety, rng)
+    shape = Field(lobes.box, np.maximum(values, wall))
+    scene.paint(shape, Material.LIVER)
+    scene.claim(shape)
+    return shape
+
+
+def cava_end(body: Body, vessels: GreatVessels) -> NDArray[np.float64]:
+    """Return where the hepatic veins end in the cava."""
+    height = 0.84 * body.dome_mm
+    x, y = (float(np.interp(height, vessels.cava[:, 2], vessels.cava[:, n])) for n in range(2))
+    return vec(x, y, height)
+
+
 def make_liver(
     scene: Scene,
     body: Body,
@@ -178,13 +226,7 @@ def make_liver(
     fissure_x = float(body.place((8, 0, 0))[0][0] + rng.normal(0.0, 4.0))
     lobes = bumpy(scene, _lobes(scene, body, rng, variety.left_lobe_mm), rng, 45.0, 2.0)
     box = lobes.box
-    gap_mm = _GAP_MM if variety.gap_mm is None else variety.gap_mm
-    limit = np.float32(gap_mm) - scene.room(box)
-    if not variety.kidney_contact:
-        limit = smooth_max(limit, -on_box(bed, box), 6.0)
-    # spine, crura and aorta have a space of their own
-    column = [spine.point(z) + vec(-3.0, 18.0, 0.0) for z in np.arange(-60.0, 161.0, 20.0)]
-    limit = smooth_max(limit, -on_box(tube(grid, column, 27.0, margin_mm=14.0), box), 4.0)
+    limit = keep_off(scene, spine, box, variety, None if variety.kidney_contact else bed)
     limit = smooth_max(limit, -_cuts(scene, lobes, body, vessels, fissure_x, rng), 2.0)
     # the liver lies on the wall and on the diaphragm without a gap
     wall = np.maximum(trunk.cavity[box], trunk.abdomen[box] + np.float32(0.6))
@@ -192,12 +234,6 @@ def make_liver(
     wanted = int(np.clip(wanted_ml, *VOLUME_ML) * variety.liver_volume / grid.voxel_ml)
     grow_mm = np.clip(free[min(wanted, free.size - 1)], -14.0, 12.0)
     values = smooth_max(lobes.values - np.float32(grow_mm), limit, 3.0)
-    if variety != PLAIN:
-        values, wall = _diseased(scene, box, values, wall, variety, rng)
-    shape = Field(box, np.maximum(values, wall))
-    scene.paint(shape, Material.LIVER)
-    scene.claim(shape)
-    height = 0.84 * body.dome_mm
-    x, y = (float(np.interp(height, vessels.cava[:, 2], vessels.cava[:, n])) for n in range(2))
+    shape = settle_liver(scene, Field(box, values), wall, variety, rng)
     fossa = body.place((62, 90, -18))[0]
-    return Liver(shape, vec(x, y, height), vessels.portal[-1], fossa, fissure_x)
+    return Liver(shape, cava_end(body, vessels), vessels.portal[-1], fossa, fissure_x)

@@ -126,9 +126,14 @@ def _paint_pelvis(
     for height in (-0.5, -0.18, 0.16, 0.46):
         tip = centre + inner * radii[0] * 0.22 + turn[2] * radii[2] * height
         scene.paint(tube(grid, np.array([root, tip]), [2.6, 2.8], 3.0), Material.URINE, limit=0.9)
+    paint_ureter(scene, root, inner)
+
+
+def paint_ureter(scene: Scene, root: NDArray[np.float64], inner: NDArray[np.float64]) -> None:
+    """Paint the ureter from the renal pelvis, first along `inner`, a unit vector, then down."""
     down = [root, root + inner * 10.0 + vec(0.0, -2.0, -14.0)]
     down += [down[-1] + vec(0.0, 6.0, -40.0), down[-1] + vec(0.0, 14.0, -110.0)]
-    ureter = tube(grid, curve(np.array(down)), np.linspace(4.5, 1.8, 24), 3.0)
+    ureter = tube(scene.grid, curve(np.array(down)), np.linspace(4.5, 1.8, 24), 3.0)
     scene.paint(ureter, Material.URINE, limit=0.9)
 
 

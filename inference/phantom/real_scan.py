@@ -156,6 +156,33 @@ def structure_names(path: Path, image: nib.nifti1.Nifti1Image) -> dict[int, str]
     return dict(TOTAL_SEGMENTATOR)
 
 
+def read_label_map(path: Path) -> tuple[NDArray[np.uint16], dict[int, str], Grid]:
+    """Read a label map that has no CT.
+
+    Returns
+    -------
+    ndarray of uint16, shape (nk, nj, ni)
+        i runs to the Left, j to Posterior, k to Superior.
+    dict of int to str
+        Names of its classes.
+    Grid
+
+    Raises
+    ------
+    AnatomyError
+        A file that cannot be read, or axes that are not parallel to the patient's.
+    """
+    image = _load(path)
+    affine = image.affine @ orientations.inv_ornt_aff(_turn(image), image.shape)  # type: ignore[no-untyped-call]
+    spacing = np.abs(np.diag(affine)[:3])
+    if not np.allclose(np.diag(np.diag(affine[:3, :3])), affine[:3, :3], atol=1e-3):
+        raise AnatomyError(f"{path} is oblique")
+    structures = _array(path, image).astype(np.uint16)
+    size = (float(spacing[0]), float(spacing[1]), float(spacing[2]))
+    origin = (float(affine[0, 3]), float(affine[1, 3]), float(affine[2, 3]))
+    return structures, structure_names(path, image), Grid(structures.shape, size, origin)  # type: ignore[arg-type]
+
+
 def read_scan(ct_path: Path, labels_path: Path, margin_mm: float = 50.0) -> RealScan:
     """Read a CT and its label map and crop both to the liver with a margin above and below.
 

@@ -59,6 +59,19 @@ def known_anatomies(folder: Path | None) -> tuple[Anatomy, ...]:
     return tuple(found)
 
 
+def known_donors(folder: Path | None) -> tuple[Path, ...]:
+    """Return the label maps in a folder that lend organs to phantoms, in any depth.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Holds ``hubmap_*_labels.nii.gz``, their ``*_classes.json`` beside them.
+    """
+    if folder is None:
+        return ()
+    return tuple(sorted(folder.glob("**/hubmap_*_labels.nii.gz")))
+
+
 def dice_scores(network: torch.nn.Module, samples: Sequence[Sample]) -> Scores:
     """Return Dice coefficients over all voxels of some samples.
 
@@ -110,12 +123,19 @@ class LiverTraining:
     settings : LiverSettings
     anatomies : tuple of Anatomy
         Real anatomies to train on.
+    donors : tuple of Path
+        Label maps whose organs some of the phantoms get.
     """
 
     def __init__(
-        self, folder: Path, settings: LiverSettings, anatomies: tuple[Anatomy, ...]
+        self,
+        folder: Path,
+        settings: LiverSettings,
+        anatomies: tuple[Anatomy, ...],
+        donors: tuple[Path, ...] = (),
     ) -> None:
-        self._folder, self._settings, self._anatomies = folder, settings, anatomies
+        self._folder, self._settings = folder, settings
+        self._anatomies, self._donors = anatomies, donors
 
     def run(self) -> None:
         """Train what is left to train.
@@ -167,6 +187,7 @@ class LiverTraining:
             self._settings.patients,
             self._anatomies,
             self._settings.seed,
+            self._donors,
         )
 
     def _coarse_pose(self) -> Pose:

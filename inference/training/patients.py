@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from inference.liver import classes
 from inference.phantom.anatomy import make_anatomy
 from inference.phantom.case import stepper
+from inference.phantom.donors import Donor
 from inference.phantom.grids import Grid
 from inference.phantom.lesions import paint_scenario
 from inference.phantom.materials import Palette
@@ -123,7 +124,10 @@ def training_grid() -> Grid:
 
 
 def paint_patient(
-    seed: int, grid: Grid | None = None, variety: Variety | None = None
+    seed: int,
+    grid: Grid | None = None,
+    variety: Variety | None = None,
+    donor: Donor | None = None,
 ) -> PaintedPatient:
     """Return a synthetic patient. The same arguments give the same bits.
 
@@ -134,10 +138,12 @@ def paint_patient(
         By default that of :func:`training_grid`.
     variety : Variety, optional
         By default drawn from the seed.
+    donor : Donor, optional
+        Gives the shapes of the organs.
     """
     build, look, ill = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
     variety = draw_variety(seed) if variety is None else variety
-    anatomy = make_anatomy(grid or training_grid(), build, stepper(None), variety)
+    anatomy = make_anatomy(grid or training_grid(), build, stepper(None), variety, donor)
     palette = Palette(look, anatomy.body.age_years)
     large = large_vessels(anatomy)
     paint_scenario(anatomy.scene, palette, anatomy.liver, None, large, ill, variety.lesions)
@@ -207,6 +213,20 @@ class Pool:
             write_patient(path, make())
         return read_patient(path)
 
-    def phantom(self, seed: int) -> PaintedPatient | RealPatient:
-        """Return the phantom of a seed."""
-        return self.get(f"phantom-{seed:06d}", lambda: paint_patient(seed))
+    def phantom(
+        self, seed: int, donor: str = "", organs: Callable[[], Donor] | None = None
+    ) -> PaintedPatient | RealPatient:
+        """Return the phantom of a seed.
+
+        Parameters
+        ----------
+        seed : int
+        donor : str
+            Name of the donor whose organs it has; empty for its own.
+        organs : callable, optional
+            Reads that donor; called only when the phantom is not there yet.
+        """
+        if organs is None:
+            return self.get(f"phantom-{seed:06d}", lambda: paint_patient(seed))
+        name = f"phantom-{seed:06d}-{donor}"
+        return self.get(name, lambda: paint_patient(seed, donor=organs()))

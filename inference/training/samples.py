@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from inference.liver import classes
 from inference.liver.inputs import at_positions, box_filter, network_input
 from inference.liver.networks import COARSE_SPACING_MM, FINE_SPACING_MM, organ_context
+from inference.phantom.donors import Donor, donor_name, read_donor
 from inference.phantom.real_scan import RealScan
 from inference.training.contrast import Showing
 from inference.training.deform import bend, make_view, random_matrix
@@ -48,6 +49,7 @@ _UNTOLD_SHARE = 0.25
 """Part of the looks in which the fine network must do without the coarse one's opinion."""
 
 _CENTRE_JITTER_MM = 25.0
+_DONOR_STREAM = 0xD0E5
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,21 @@ class Patients:
     anatomies : sequence of Anatomy
         Real ones; without any, all patients are phantoms.
     seed : int
+    donors : sequence of Path
+        Label maps that lend their organs to some of the phantoms that are trained on.
     """
 
     def __init__(
-        self, pool: Pool, settings: PatientSettings, anatomies: tuple[Anatomy, ...], seed: int
+        self,
+        pool: Pool,
+        settings: PatientSettings,
+        anatomies: tuple[Anatomy, ...],
+        seed: int,
+        donors: tuple[Path, ...] = (),
     ) -> None:
         self._pool = pool
+        self._donor_files = donors
+        self._donors: dict[Path, Donor] = {}
         self._settings = settings
         self._whole = [a for a in anatomies if not a.liver_only]
         self._partial = [a for a in anatomies if a.liver_only]
@@ -119,8 +130,25 @@ class Patients:
             patient = self._draw_real(rng)
         else:
             known = min(self._settings.phantoms, _FIRST_PATIENTS + number // 6)
-            patient = self._pool.phantom(self._settings.first_seed + int(rng.integers(known)))
+            patient = self._phantom(self._settings.first_seed + int(rng.integers(known)))
         return patient, torch.from_numpy(self._showing.phases(patient, rng))
+
+    def _phantom(self, seed: int) -> PaintedPatient | RealPatient:
+        """Return a phantom with its own organs or with those of a donor, always the same ones."""
+        if not self._donor_files:
+            return self._pool.phantom(seed)
+        # a stream of its own: the draws of the samples are those of a training without donors
+        choice = np.random.default_rng([seed, _DONOR_STREAM])
+        if choice.random() >= self._settings.donor_share:
+            return self._pool.phantom(seed)
+        path = self._donor_files[int(choice.integers(len(self._donor_files)))]
+
+        def organs() -> Donor:
+            if path not in self._donors:
+                self._donors[path] = read_donor(path)
+            return self._donors[path]
+
+        return self._pool.phantom(seed, donor_name(path), organs)
 
     def validation(
         self, number: int, rng: np.random.Generator

@@ -30,6 +30,8 @@ class PatientSettings(_Settings):
         Part of those that comes from scans of which only the liver is labelled.
     random_contrast : float
         Part of the phantoms that is shown with meaningless attenuations.
+    donor_share : float
+        Part of the phantoms trained on that gets the organs of a donor, where one is at hand.
     """
 
     phantoms: int = Field(gt=0)
@@ -40,6 +42,7 @@ class PatientSettings(_Settings):
     real_copies: int = Field(gt=0)
     liver_only_share: float = Field(ge=0, le=1)
     random_contrast: float = Field(ge=0, le=1)
+    donor_share: float = Field(default=0.0, ge=0, le=1)
 
 
 class LoopSettings(_Settings):
