@@ -28,7 +28,8 @@ def train() -> None:
 @click.option(
     "--anatomies",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder with the free anatomies (LIDC-IDRI-0001, CPTAC-PDA); phantoms alone without.",
+    help="Folder with the free anatomies (LIDC-IDRI-0001, CPTAC-PDA) and with HuBMAP label maps, "
+    "which lend their organs to phantoms; phantoms alone without.",
 )
 @click.option(
     "--stage",
@@ -53,7 +54,7 @@ def liver(
 
     from inference.locations import config_folder
     from inference.training.lesions import train_lesions
-    from inference.training.liver import LiverTraining, known_anatomies
+    from inference.training.liver import LiverTraining, known_anatomies, known_donors
     from inference.training.settings import read_settings
     from inference.training.thresholds import tune
 
@@ -67,7 +68,10 @@ def liver(
         return
     found = known_anatomies(anatomies)
     click.echo(f"Real anatomies: {', '.join(a.name for a in found) or 'none'}.", err=True)
-    LiverTraining(out, chosen, found).run()
+    donors = known_donors(anatomies)
+    if chosen.patients.donor_share > 0.0:
+        click.echo(f"Organ donors: {', '.join(d.name for d in donors) or 'none'}.", err=True)
+    LiverTraining(out, chosen, found, donors).run()
 
 
 @train.command()
