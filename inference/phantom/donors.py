@@ -46,6 +46,9 @@ _LONGEST_PANCREAS_MM = 135.0
 _LEAST_KEPT = 0.85
 """Part of a spleen that must lie inside the wall; else it is moved inwards."""
 
+_LIVER_ML = (950.0, 1850.0)
+"""Volume of a liver before it is laid on its wall, which adds up to a fifth."""
+
 _VOLUME_ML = {
     "spleen": (190.0, 45.0, 110.0, 330.0),
     "kidney_right": (165.0, 22.0, 120.0, 215.0),
@@ -383,6 +386,8 @@ class Transplant:
         )
         volume = float(np.clip(self._variety.liver_volume, 0.75, 1.25)) ** (1.0 / 3.0)
         scale = np.clip(scale, 0.82, 1.15) * volume * rng.uniform(0.95, 1.05, 3)
+        ml = organ.volume_ml * float(np.prod(scale))
+        scale *= (np.clip(ml, *_LIVER_ML) / ml) ** (1.0 / 3.0)
         return _Placing(corner, organ.high_ras, scale, self._turn())
 
     def _turn(self) -> NDArray[np.float64]:
