@@ -93,11 +93,13 @@ def liver(
     help="Folder with LIDC-IDRI-0001 and its label map; phantoms alone without.",
 )
 def vertebra(out: Path, resume: bool, settings: Path | None, anatomies: Path | None) -> None:
-    """Train the vertebra model: the centre network, then the level network.
+    """Train the vertebra model: the centre network, the level network, the mask network.
+
+    What is trained already in the folder stays as it is.
 
     May be killed at any time; --resume goes on from the last checkpoint.
     """
-    if not resume and any((out / stage).exists() for stage in ("levels", "centres")):
+    if not resume and any((out / stage).exists() for stage in ("levels", "centres", "masks")):
         raise click.ClickException(f"there is a training in {out}; go on with it with --resume.")
     import logging
 

@@ -15,12 +15,12 @@ from inference.training.export import best_row, parameter_table
 from inference.training.loop import BEST_NAME, CURVE_NAME
 from inference.training.vertebra import VertebraSettings
 from inference.vertebra import MODEL_ID
-from inference.vertebra.model import PARAMETERS, STAGES
+from inference.vertebra.model import DRAWN, PARAMETERS, STAGES
 from inference.weights import save_weights
 
 INTENDED_USE = (
     "Demonstration model, trained on synthetic data, not for clinical use. Proposes names and "
-    "centres of the vertebrae in CT, for a person to correct."
+    "centres of the vertebrae in CT, and their masks on request, for a person to correct."
 )
 _HEADER = "Written by `ct-infer train export`; docs/models/vertebra.md tells what the model can do."
 
@@ -82,10 +82,12 @@ def _tables(
             "demonstration": True,
         },
         "parameters": [parameter_table(parameter) for parameter in PARAMETERS],
+        "labels": {str(number): name for number, name in sorted(DRAWN.items())},
         "weights": files,
         "networks": {
             "levels": list(settings.levels.features),
             "centres": list(settings.centres.features),
+            "masks": list(settings.masks.features),
         },
         "training": {
             "seed": settings.seed,

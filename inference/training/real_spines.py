@@ -9,10 +9,12 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from inference.grid import Grid as Voxels
 from inference.phantom.grids import Box, Grid
 from inference.phantom.real_scan import read_scan
+from inference.resampling import resample_labels
 from inference.training.spines import BEYOND_LEVELS, SpineImage
-from inference.vertebra.levels import INDEX, LEVELS
+from inference.vertebra.levels import INDEX, LEVELS, VERSE_NUMBER
 from inference.vertebra.mask_centres import mask_centres
 from inference.vertebra.rectification import sample
 
@@ -47,8 +49,20 @@ def read_spine(ct: Path, labels: Path, spacing_mm: float) -> SpineImage:
     hu = sample(blurred[None] + 1000.0, scan.grid.affine_ras, points)[0] - 1000.0
     places = np.array([centres[name] for name in names])
     known = _known_part(grid, places)
+    numbers = np.zeros(int(scan.structures.max()) + 1, dtype=np.uint8)
+    for number, name in levels.items():
+        numbers[number] = VERSE_NUMBER[name]
+    marked = resample_labels(
+        numbers[scan.structures],
+        Voxels(scan.grid.shape_kji, scan.grid.affine_ras),
+        Voxels(grid.shape_kji, grid.affine_ras),
+    )
     return SpineImage(
-        torch.from_numpy(np.ascontiguousarray(hu[known])), grid.crop(known), tuple(names), places
+        torch.from_numpy(np.ascontiguousarray(hu[known])),
+        grid.crop(known),
+        tuple(names),
+        places,
+        torch.from_numpy(np.ascontiguousarray(marked[known])),
     )
 
 

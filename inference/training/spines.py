@@ -5,9 +5,10 @@ Step n of a training always sees the same sample: everything random is drawn fro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,14 +22,15 @@ from inference.phantom.grids import Grid
 from inference.phantom.spine.scene import SpineScene, attenuation, make_spine_scene
 from inference.training.deform import bend, random_matrix
 from inference.vertebra.levels import INDEX, LEVELS
-from inference.vertebra.networks import CENTRE_SPACING_MM, LEVEL_SPACING_MM, network_input
+from inference.vertebra.networks import (
+    CENTRE_SPACING_MM,
+    CENTRE_WIDTH,
+    LEVEL_SPACING_MM,
+    network_input,
+)
 from inference.vertebra.spine_line import SpineLine, line_through
 from inference.vertebra.straighten import straight_points
 
-LEVEL_SCENE_MM, CENTRE_SCENE_MM = 5.0, 2.0
-"""Voxel sizes of the images that samples for the two networks are taken from."""
-_NARROW_MM = (50.0, 50.0, 70.0)
-"""What the centre network sees of a phantom: beside, before and behind the spine."""
 TUBE_MM = (11.0, 20.0)
 """Radius of the column that counts as such, at C1 and at L5."""
 BEYOND_LEVELS = 0.6
@@ -54,12 +56,15 @@ class SpineImage:
     names : tuple of str
         Levels seen, from the head down, neighbours all of them.
     centres_ras : ndarray, shape (n, 3)
+    numbers : Tensor of uint8, shape (nk, nj, ni)
+        VerSe number of each voxel of a vertebra.
     """
 
     hu: torch.Tensor
     grid: Grid
     names: tuple[str, ...]
     centres_ras: NDArray[np.float64]
+    numbers: torch.Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +109,8 @@ class CentreSample:
 def phantom_image(scene: SpineScene, rng: np.random.Generator) -> SpineImage:
     """Return a scan of a phantom, with other brightnesses at every call."""
     hu = torch.from_numpy(attenuation(scene.scene, rng))
-    return SpineImage(hu, scene.scene.grid, scene.spine.names, scene.spine.centres_ras)
+    spine, numbers = scene.spine, torch.from_numpy(scene.numbers)
+    return SpineImage(hu, scene.scene.grid, spine.names, spine.centres_ras, numbers)
 
 
 def soft_levels(along: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
@@ -165,18 +171,18 @@ def _extended(centres: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[
 
 
 def level_sample(
-    image: SpineImage, window_kji: tuple[int, int, int], rng: np.random.Generator
+    image: SpineImage, rng: np.random.Generator, window_kji: tuple[int, int, int]
 ) -> LevelSample:
     """Return a part of an image at 6 mm: moved, turned, bent, noisy, its field of view cut."""
     middle = image.centres_ras[int(rng.integers(len(image.centres_ras)))]
     middle = middle + rng.normal(0.0, (25.0, 25.0, 15.0))
     matrix = random_matrix(rng)
     points = _window_points(window_kji, LEVEL_SPACING_MM, middle, matrix, rng)
-    hu = _at(image.hu[None], image.grid, points)
+    hu = hu_at(image.hu[None], image.grid, points)
     column, along = column_truth(points.numpy(), image.names, image.centres_ras)
     column &= (hu > _PADDING_HU + 1.0).numpy()  # the image may end before it does
     seen = _field_of_view(window_kji, column, rng)
-    hu = _noisy(hu, rng, 12.0)
+    hu = noisy(hu, rng, 12.0)
     hu = torch.where(seen, hu, _PADDING_HU)
     return LevelSample(
         network_input(hu),
@@ -204,12 +210,28 @@ def _window_points(
     return offsets.flip(-1) * signs + torch.from_numpy(middle_ras.astype(np.float32))
 
 
-def _at(volume: torch.Tensor, grid: Grid, points_ras: torch.Tensor) -> torch.Tensor:
-    """Return trilinear samples of ``(1, nk, nj, ni)`` at points; outside is air."""
+def grid_places(points_ras: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """Return points as places on a grid, as `torch.nn.functional.grid_sample` wants them.
+
+    Parameters
+    ----------
+    points_ras : Tensor, float32, shape (..., 3)
+    grid : Grid
+
+    Returns
+    -------
+    Tensor, float32, shape (1, ..., 3)
+        For ``align_corners=False``.
+    """
     signed = torch.tensor(np.asarray(grid.spacing_mm) * (-1.0, -1.0, 1.0), dtype=torch.float32)
     index = (points_ras - torch.tensor(grid.origin_ras, dtype=torch.float32)) / signed
-    size = torch.tensor(volume.shape[:0:-1], dtype=torch.float32)
-    where = ((2.0 * index + 1.0) / size - 1.0)[None]
+    size = torch.tensor(grid.shape_kji[::-1], dtype=torch.float32)
+    return ((2.0 * index + 1.0) / size - 1.0)[None]
+
+
+def hu_at(volume: torch.Tensor, grid: Grid, points_ras: torch.Tensor) -> torch.Tensor:
+    """Return trilinear samples of ``(1, nk, nj, ni)`` at points; outside is air."""
+    where = grid_places(points_ras, grid)
     shifted = (volume - _PADDING_HU)[None]
     seen = F.grid_sample(shifted, where, padding_mode="zeros", align_corners=False)
     return seen[0, 0] + _PADDING_HU
@@ -236,7 +258,8 @@ def _field_of_view(
     return seen
 
 
-def _noisy(hu: torch.Tensor, rng: np.random.Generator, most_hu: float) -> torch.Tensor:
+def noisy(hu: torch.Tensor, rng: np.random.Generator, most_hu: float) -> torch.Tensor:
+    """Return HU with noise, fine and coarse, and a small shift; none in the air around."""
     white = torch.from_numpy(rng.standard_normal(tuple(hu.shape), dtype=np.float32))
     noise = white * float(rng.uniform(0.0, most_hu))
     noise += F.avg_pool3d(white[None], 3, 1, 1)[0] * float(rng.uniform(0.0, 2.0 * most_hu))
@@ -244,7 +267,7 @@ def _noisy(hu: torch.Tensor, rng: np.random.Generator, most_hu: float) -> torch.
 
 
 def centre_sample(
-    image: SpineImage, length: int, width: int, rng: np.random.Generator
+    image: SpineImage, rng: np.random.Generator, length: int, width: int = CENTRE_WIDTH
 ) -> CentreSample:
     """Return a part of the column, straightened along a line that is not quite right."""
     line = line_through(image.centres_ras)
@@ -254,7 +277,7 @@ def centre_sample(
     points = points[start : start + length]
     if len(points) < length:
         points = np.concatenate([points, np.repeat(points[-1:], length - len(points), 0)])
-    hu = _at(image.hu[None], image.grid, torch.from_numpy(points.astype(np.float32)))
+    hu = hu_at(image.hu[None], image.grid, torch.from_numpy(points.astype(np.float32)))
     distance, _ = cKDTree(image.centres_ras).query(points.reshape(-1, 3))
     flat = np.exp(-0.5 * (distance / CENTRE_SD_MM) ** 2).astype(np.float32)
     heat = torch.from_numpy(flat.reshape(points.shape[:-1]))
@@ -266,7 +289,7 @@ def centre_sample(
             seen[high:] = False
     if rng.random() < 0.3:  # thick slices
         hu = F.avg_pool3d(hu[None], (3, 1, 1), 1, (1, 0, 0), count_include_pad=False)[0]
-    hu = _noisy(hu, rng, 35.0)
+    hu = noisy(hu, rng, 35.0)
     outside = ~seen[:, None, None]
     hu = torch.where(outside, _PADDING_HU, hu)
     return CentreSample(network_input(hu), torch.where(outside, 0.0, heat))
@@ -282,18 +305,41 @@ def _wrong(line: SpineLine, rng: np.random.Generator) -> SpineLine:
     return SpineLine(points, line.tangents)
 
 
-class SpineStream(IterableDataset[LevelSample | CentreSample]):
+@dataclass(frozen=True)
+class Scenes:
+    """How the people of a training are painted.
+
+    Parameters
+    ----------
+    spacing_mm : float
+    reach_mm : tuple of float
+        What is shown beside, before and behind the spine; the whole body when empty.
+    """
+
+    spacing_mm: float
+    reach_mm: tuple[float, float, float] | tuple[()] = ()
+
+    def paint(self, seed: int) -> SpineScene:
+        """Return a person."""
+        if not self.reach_mm:
+            return make_spine_scene(seed, self.spacing_mm)
+        return make_spine_scene(seed, self.spacing_mm, self.reach_mm)
+
+
+LEVEL_SCENES = Scenes(5.0)
+CENTRE_SCENES = Scenes(2.0, (50.0, 50.0, 70.0))
+MASK_SCENES = Scenes(2.0, (60.0, 50.0, 90.0))
+
+
+class SpineStream(IterableDataset[Any]):
     """The endless samples of a training from one step on.
 
     Parameters
     ----------
-    stage : str
-        ``levels`` or ``centres``.
+    sample : callable
+        Takes an image and a random generator, and returns what a step sees.
+    scenes : Scenes
     seed, first_step : int
-    window_kji : tuple of int
-        Of the level network.
-    length, width : int
-        Of the straightened part.
     visits : int
         Samples of each patient in a row.
     anatomies : tuple of (Path, Path)
@@ -304,23 +350,21 @@ class SpineStream(IterableDataset[LevelSample | CentreSample]):
 
     def __init__(
         self,
-        stage: str,
+        sample: Callable[[SpineImage, np.random.Generator], Any],
+        scenes: Scenes,
         seed: int,
         first_step: int,
         *,
-        window_kji: tuple[int, int, int],
-        length: int,
-        width: int,
         visits: int,
         anatomies: tuple[tuple[Path, Path], ...] = (),
         real_share: float = 0.0,
     ) -> None:
-        self._stage, self._seed, self._first = stage, seed, first_step
-        self._window, self._length, self._width = window_kji, length, width
-        self._visits, self._anatomies, self._real_share = visits, anatomies, real_share
+        self._sample, self._scenes = sample, scenes
+        self._seed, self._first, self._visits = seed, first_step, visits
+        self._anatomies, self._real_share = anatomies, real_share
         self._real: list[SpineImage] = []
 
-    def __iter__(self) -> Iterator[LevelSample | CentreSample]:
+    def __iter__(self) -> Iterator[Any]:
         """Yield the samples without end."""
         step = self._first
         while True:
@@ -328,7 +372,8 @@ class SpineStream(IterableDataset[LevelSample | CentreSample]):
             patient = self._patient(number)
             for n in range(step, (number + 1) * self._visits):
                 rng = np.random.default_rng((self._seed, 3, n))
-                yield self._sample(patient, rng)
+                scan = phantom_image(patient, rng) if isinstance(patient, SpineScene) else patient
+                yield self._sample(scan, rng)
             step = (number + 1) * self._visits
 
     def _patient(self, number: int) -> SpineScene | SpineImage:
@@ -337,18 +382,7 @@ class SpineStream(IterableDataset[LevelSample | CentreSample]):
             if not self._real:
                 from inference.training.real_spines import read_spine
 
-                spacing = LEVEL_SCENE_MM if self._stage == "levels" else CENTRE_SCENE_MM
+                spacing = self._scenes.spacing_mm
                 self._real = [read_spine(*paths, spacing) for paths in self._anatomies]
             return self._real[int(rng.integers(len(self._real)))]
-        seed = int(rng.integers(2**31))
-        if self._stage == "levels":
-            return make_spine_scene(seed, LEVEL_SCENE_MM)
-        return make_spine_scene(seed, CENTRE_SCENE_MM, _NARROW_MM)
-
-    def _sample(
-        self, patient: SpineScene | SpineImage, rng: np.random.Generator
-    ) -> LevelSample | CentreSample:
-        image = phantom_image(patient, rng) if isinstance(patient, SpineScene) else patient
-        if self._stage == "levels":
-            return level_sample(image, self._window, rng)
-        return centre_sample(image, self._length, self._width, rng)
+        return self._scenes.paint(int(rng.integers(2**31)))

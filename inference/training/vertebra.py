@@ -1,9 +1,11 @@
-"""Training of the two networks of the vertebra model."""
+"""Training of the three networks of the vertebra model."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,21 +18,41 @@ from inference.training.loop import Scores, Training
 from inference.training.samples import loader
 from inference.training.settings import StageSettings, read_settings_as
 from inference.training.spines import (
+    CENTRE_SCENES,
+    LEVEL_SCENES,
+    MASK_SCENES,
     CentreSample,
     LevelSample,
+    Scenes,
     SpineStream,
+    centre_sample,
+    level_sample,
     soft_levels,
 )
-from inference.vertebra.networks import (
-    CENTRE_WIDTH,
-    centre_network,
-    level_network,
-)
+from inference.training.vertebra_masks import mask_loss, mask_sample, mask_scores
+from inference.vertebra.networks import centre_network, level_network, mask_network
 
 log = logging.getLogger(__name__)
 
 _VALIDATION_SEED = 7_000_000
+_HELD_VISITS = 4
+"""Samples of each person that is validated on."""
 _PEAK_MM = 6.0
+
+
+class MaskSettings(StageSettings):
+    """How the mask network is trained.
+
+    Parameters
+    ----------
+    vertebrae : int
+        Windows of a step, all of one person.
+    real_share : float
+        Part of the patients that is a real anatomy: shapes matter more here than elsewhere.
+    """
+
+    vertebrae: int = Field(gt=0)
+    real_share: float = Field(ge=0, le=1)
 
 
 class VertebraSettings(BaseModel):
@@ -47,6 +69,8 @@ class VertebraSettings(BaseModel):
         Voxels along the straightened column that the centre network sees in training.
     levels, centres : StageSettings
         `window_kji` of the second is not used.
+    masks : MaskSettings
+        `window_kji` is not used: the window is that of the network.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +81,7 @@ class VertebraSettings(BaseModel):
     length: int = Field(gt=0, multiple_of=16)
     levels: StageSettings
     centres: StageSettings
+    masks: MaskSettings
 
 
 def read_vertebra_settings(path: Path) -> VertebraSettings:
@@ -150,13 +175,51 @@ def _spots(heat: torch.Tensor) -> int:
     return int(((heat >= highest) & (heat > 0.7)).sum())
 
 
+@dataclass(frozen=True)
+class _Stage:
+    """A network, what it is shown, and how it is judged."""
+
+    name: str
+    settings: StageSettings
+    make: Callable[[Any], torch.nn.Module]
+    sample: Callable[..., Any]
+    scenes: Scenes
+    real_share: float
+    score: Callable[[torch.nn.Module, list[Any]], Scores]
+    loss: Callable[[torch.nn.Module, Any], torch.Tensor]
+
+
+def _stages(settings: VertebraSettings) -> tuple[_Stage, ...]:
+    """Return the stages in the order in which they are trained."""
+    masks, share = settings.masks, settings.real_share
+    one_vertebra = partial(
+        mask_sample, count=masks.vertebrae, most_noise_hu=masks.noise_hu[1]
+    )  # fmt: skip
+    return (
+        _Stage(
+            "centres", settings.centres, centre_network,
+            partial(centre_sample, length=settings.length), CENTRE_SCENES, share,
+            centre_scores, centre_loss,
+        ),
+        _Stage(
+            "levels", settings.levels, level_network,
+            partial(level_sample, window_kji=settings.levels.window_kji), LEVEL_SCENES, share,
+            level_scores, level_loss,
+        ),
+        _Stage(
+            "masks", masks, mask_network, one_vertebra, MASK_SCENES, masks.real_share,
+            mask_scores, mask_loss,
+        ),
+    )  # fmt: skip
+
+
 class VertebraTraining:
-    """Both networks in one folder, in turn; goes on where it was stopped.
+    """The networks in one folder, in turn; goes on where it was stopped.
 
     Parameters
     ----------
     folder : Path
-        Gets the folders ``levels`` and ``centres``.
+        Gets the folders ``levels``, ``centres`` and ``masks``.
     settings : VertebraSettings
     anatomies : tuple of (Path, Path)
         Real CTs and their label maps.
@@ -173,51 +236,44 @@ class VertebraTraining:
     def run(self) -> None:
         """Train what is left to train."""
         torch.set_num_threads(1)
-        settings = self._settings
-        self._stage("centres", centre_network, settings.centres, centre_scores, centre_loss)
-        self._stage("levels", level_network, settings.levels, level_scores, level_loss)
+        for stage in _stages(self._settings):
+            self._train(stage)
 
-    def _stage(
-        self,
-        name: str,
-        make: Callable[[Any], torch.nn.Module],
-        settings: StageSettings,
-        score: Callable[[torch.nn.Module, list[Any]], Scores],
-        loss: Callable[[torch.nn.Module, Any], torch.Tensor],
-    ) -> None:
+    def _train(self, stage: _Stage) -> None:
         torch.manual_seed(self._settings.seed)
         held: list[Any] = []  # made once, when they are needed
 
         def validate(network: torch.nn.Module) -> Scores:
             if not held:
-                stream = iter(self._stream(name, settings, _VALIDATION_SEED, 0, ()))
+                stream = iter(self._stream(stage, _VALIDATION_SEED, 0, (), _HELD_VISITS))
                 held.extend(next(stream) for _ in range(self._settings.validation))
-            return score(network, held)
+            return stage.score(network, held)
 
-        training = Training(self._folder / name, make(settings.features), settings, validate, loss)
+        network = stage.make(stage.settings.features)
+        folder = self._folder / stage.name
+        training = Training(folder, network, stage.settings, validate, stage.loss)
         if training.done:
-            log.info("%s: all %d steps are made", name, training.step)
+            log.info("%s: all %d steps are made", stage.name, training.step)
             return
-        log.info("%s: from step %d", name, training.step)
-        stream = self._stream(name, settings, self._settings.seed, training.step, self._anatomies)
+        log.info("%s: from step %d", stage.name, training.step)
+        seed, visits = self._settings.seed, stage.settings.visits
+        stream = self._stream(stage, seed, training.step, self._anatomies, visits)
         training.run(loader(cast(Any, stream), prefetch=4))
 
     def _stream(
         self,
-        stage: str,
-        settings: StageSettings,
+        stage: _Stage,
         seed: int,
         first: int,
         anatomies: tuple[tuple[Path, Path], ...],
+        visits: int,
     ) -> SpineStream:
         return SpineStream(
-            stage,
+            stage.sample,
+            stage.scenes,
             seed,
             first,
-            window_kji=settings.window_kji,
-            length=self._settings.length,
-            width=CENTRE_WIDTH,
-            visits=settings.visits,
+            visits=visits,
             anatomies=anatomies,
-            real_share=self._settings.real_share,
+            real_share=stage.real_share,
         )

@@ -1,8 +1,9 @@
-"""The two networks that look at spines.
+"""The three networks that look at spines.
 
 The level network sees the body at 6 mm and says where the column is and which level each part of
 it belongs to; for that it needs to see much, not sharply. The centre network sees the column
-straightened at 2 mm and says where the bodies' centres are; for that it needs to see little.
+straightened at 2 mm and says where the bodies' centres are; for that it needs to see little. The
+mask network sees one vertebra at 2 mm, upright, and says which voxels are its own.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ CENTRE_SPACING_MM = 2.0
 CENTRE_WIDTH = 32
 """Voxels across the straightened column: 64 mm."""
 CENTRE_FEATURES = (12, 16, 24, 32, 48, 12)
+MASK_FEATURES = (12, 16, 24, 32, 48, 12)
 DEPTH_FACTOR = 16
 """Sides of what goes through a network are multiples of this."""
 
 _WINDOWS_HU = ((50.0, 150.0, -1.6, 1.8), (0.0, 1000.0, -1.0, 2.0))
 """Level, width, and least and most of the scaled values: soft tissue, and everything."""
 N_CHANNELS = len(_WINDOWS_HU)
+N_MASK_CHANNELS = N_CHANNELS + 1
+"""What the mask network sees besides: a spot on the vertebra that is meant."""
 
 
 def network_input(hu: torch.Tensor) -> torch.Tensor:
@@ -35,10 +39,10 @@ def network_input(hu: torch.Tensor) -> torch.Tensor:
     )
 
 
-def _network(n_outputs: int, features: Sequence[int]) -> BasicUNet:
+def _network(n_outputs: int, features: Sequence[int], n_channels: int = N_CHANNELS) -> BasicUNet:
     network = BasicUNet(
         spatial_dims=3,
-        in_channels=N_CHANNELS,
+        in_channels=n_channels,
         out_channels=n_outputs,
         features=tuple(features),
         act=("LeakyReLU", {"negative_slope": 0.1, "inplace": True}),
@@ -60,6 +64,11 @@ def level_network(features: Sequence[int] = LEVEL_FEATURES) -> BasicUNet:
 def centre_network(features: Sequence[int] = CENTRE_FEATURES) -> BasicUNet:
     """Return the centre network with random weights; its output is the logit of a centre."""
     return _network(1, features)
+
+
+def mask_network(features: Sequence[int] = MASK_FEATURES) -> BasicUNet:
+    """Return the mask network with random weights; its output is the logit of the vertebra."""
+    return _network(1, features, N_MASK_CHANNELS)
 
 
 def level_probabilities(logits: torch.Tensor) -> torch.Tensor:

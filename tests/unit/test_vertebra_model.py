@@ -16,7 +16,10 @@ from inference.training.export_vertebra import export_vertebra
 from inference.training.vertebra import VertebraSettings, read_vertebra_settings
 from inference.vertebra import FACTORY, VertebraFactory
 from inference.vertebra.centroid_files import read_verse_centroids
-from inference.vertebra.model import STAGES
+from inference.vertebra.levels import INDEX
+from inference.vertebra.model import STAGES, VertebraModel, result_of
+from inference.vertebra.optimization import Chain, Found
+from inference.vertebra.pipeline import SpineReading
 from inference.volumes import Source
 from inference.weights import save_weights
 from inference.worker import RunResult
@@ -61,7 +64,7 @@ def test_a_training_becomes_a_model_that_runs(training, tmp_path):
     assert manifest.tables["training"]["levels_steps"] == 20
     assert manifest.card.demonstration
     assert {p.name: p.default for p in manifest.card.parameters} == {
-        "method": "rectified", "report": "",
+        "method": "rectified", "masks": False, "report": "",
     }  # fmt: skip
     model = VertebraFactory(tmp_path / "model").load("cpu")
     noise = np.random.default_rng(0).normal(0, 30, (40, 40, 40)).astype(np.int16)
@@ -145,3 +148,46 @@ def test_what_is_no_centroid_file_is_said(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(ValueError, match="no VerSe centroid file"):
         read_verse_centroids(tmp_path / "x.json", (1, 1, 1), np.eye(4))
+
+
+def reading_of(levels, positions):
+    """What a pipeline would have read, without the evidence."""
+    vertebrae = tuple(Found(INDEX[name], 0.0, 0.5, ("weak signal",)) for name in levels)
+    chain = Chain(vertebrae, 1.0, 1.0)
+    return SpineReading(None, None, chain, np.array(positions), (0.7,) * len(levels))
+
+
+def bone(batch):
+    return torch.where((batch[:, 1:2] > 0.15) & (batch[:, 2:3] > 0.1), 5.0, -5.0)
+
+
+def test_masks_have_the_numbers_of_their_landmarks_and_their_doubts():
+    hu = np.zeros((60, 40, 40), np.int16)
+    for k in (50, 35, 20, 5):
+        hu[k - 4 : k + 4, 14:26, 12:28] = 300
+    image = Image(hu, np.diag([-2.0, -2.0, 2.0, 1.0]))
+    positions = [(-39.0, -39.0, 2.0 * k - 1.0) for k in (50, 35, 20, 5)]
+    positions[0] = (-39.0, -39.0, 130.0)  # above the image
+    reading = reading_of(("L3", "L4", "L5", "S1"), positions)
+    model = VertebraModel(None, None, bone)
+    masks = model.draw(reading, image, Quiet())
+    assert set(np.unique(masks.array)) == {0, 23, 24}  # not what is outside, nor the sacrum
+    result = result_of(reading, image, "PV", b"", masks)
+    assert result.mask is masks
+    assert [f.label for f in result.findings] == [23, 24]
+    assert result.findings[0].flags == ("weak signal",)
+    for finding in result.findings:
+        i, j, k = np.rint(np.array(finding.anchor_ras) / (-2.0, -2.0, 2.0)).astype(int)
+        assert masks.array[k, j, i] == finding.label
+    assert result_of(reading, image, "PV").mask is None
+
+
+def test_a_model_without_a_network_for_masks_says_so(training, tmp_path):
+    export_vertebra(training, tmp_path / "model", small_settings(), "0.1")
+    card = tmp_path / "model" / "model.toml"
+    lines = [x for x in card.read_text().splitlines() if not x.startswith('"masks.safetensors"')]
+    card.write_text("\n".join(lines))
+    model = VertebraFactory(tmp_path / "model").load("cpu")
+    image = Image(np.zeros((40, 40, 40), np.int16), np.diag([-3.0, -3.0, 3.0, 1.0]))
+    with pytest.raises(ValueError, match=r"Vertebrae 0\.1 draws no vertebrae"):
+        model.predict(Request({"PV": image}, {"masks": True}), Quiet())

@@ -1,6 +1,7 @@
-"""Samples of spines and what the two networks are punished for."""
+"""Samples of spines and what the three networks are punished for."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -8,18 +9,34 @@ import numpy as np
 import pytest
 import torch
 
-from inference.training.real_spines import read_spine
-from inference.training.spines import SpineStream
+from inference.phantom.grids import Grid
+from inference.training.real_spines import isotropic, read_spine
+from inference.training.spines import (
+    CENTRE_SCENES,
+    LEVEL_SCENES,
+    Scenes,
+    SpineImage,
+    SpineStream,
+    centre_sample,
+    level_sample,
+)
 from inference.training.vertebra import centre_loss, level_loss, read_vertebra_settings
-from inference.vertebra.networks import centre_network, level_network
+from inference.training.vertebra_masks import mask_loss, mask_sample, mask_scores
+from inference.vertebra.levels import VERSE_NUMBER
+from inference.vertebra.masks import MASK_WINDOW_KJI
+from inference.vertebra.networks import centre_network, level_network, mask_network
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "train_vertebra.toml"
 FEATURES = (4, 4, 4, 4, 4, 4)
 
 
 def first(stage, step=0):
-    sizes = {"window_kji": (48, 32, 32), "length": 64, "width": 32, "visits": 2}
-    return next(iter(SpineStream(stage, 0, step, **sizes)))
+    sample, scenes = {
+        "levels": (partial(level_sample, window_kji=(48, 32, 32)), LEVEL_SCENES),
+        "centres": (partial(centre_sample, length=64), CENTRE_SCENES),
+        "masks": (partial(mask_sample, count=2, most_noise_hu=20.0), Scenes(4.0, (60, 50, 90))),
+    }[stage]
+    return next(iter(SpineStream(sample, scenes, 0, step, visits=2)))
 
 
 def test_the_settings_that_ship_can_be_read():
@@ -34,15 +51,45 @@ def test_samples_depend_on_the_step_alone():
     assert (one.seen | ~one.column).all()
 
 
-def test_both_losses_have_gradients():
+def test_all_losses_have_gradients():
     for stage, network, loss in (
         ("levels", level_network(FEATURES), level_loss),
         ("centres", centre_network(FEATURES), centre_loss),
+        ("masks", mask_network(FEATURES), mask_loss),
     ):
         value = loss(network, first(stage))
         value.backward()
         assert torch.isfinite(value)
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def two_blocks():
+    """L4 and L5 as blocks of bone, 20 mm high and 30 mm apart, and a sacrum below."""
+    grid = isotropic(Grid((60, 60, 60), (2.0, 2.0, 2.0), (60.0, 60.0, -60.0)), 2.0)
+    numbers = torch.zeros(grid.shape_kji, dtype=torch.uint8)
+    for k, name in ((50, "L4"), (35, "L5"), (20, "S1")):
+        numbers[k - 5 : k + 5, 22:38, 20:40] = VERSE_NUMBER[name]
+    hu = torch.where(numbers > 0, 250.0, 20.0)
+    centres = np.array([[0.0, 0.0, z] for z in (39.0, 9.0, -21.0)])
+    return SpineImage(hu, grid, ("L4", "L5", "S1"), centres, numbers)
+
+
+def test_a_mask_sample_shows_the_vertebra_that_is_meant_and_never_the_sacrum():
+    rng = np.random.default_rng(3)
+    for _ in range(5):
+        sample = mask_sample(two_blocks(), rng, 3, 10.0)
+        assert sample.image.shape == (3, 3, *MASK_WINDOW_KJI)
+        for image, mask in zip(sample.image, sample.mask, strict=True):
+            assert image[1][mask].median() > 0.15  # bone
+            assert 0.3 < image[2][mask].mean() < 1.0  # around the spot
+            assert mask.sum() * 8.0 == pytest.approx(32.0 * 40.0 * 20.0, rel=0.8)
+
+
+def test_the_dice_of_what_is_drawn_right_is_one():
+    sample = first("masks")
+    exact = torch.stack([torch.where(m, 5.0, -5.0) for m in sample.mask])[:, None]
+    assert mask_scores(lambda batch: exact, [sample])["score"] == pytest.approx(1.0)
+    assert mask_scores(lambda batch: -exact, [sample])["score"] < 0.1
 
 
 def write_person(folder, first_slice):
@@ -68,6 +115,8 @@ def test_a_real_anatomy_ends_where_its_vertebrae_are_not_known(tmp_path):
     shown = np.argwhere(whole.hu.numpy() > 150.0)[:, 0] * 4.0 + whole.grid.origin_ras[2]
     assert 20.0 < shown.min() <= 42.0
     assert whole.centres_ras[-1, 2] == pytest.approx(42.0, abs=1.5)
+    drawn = whole.numbers[whole.hu > 150.0]
+    assert set(drawn.tolist()) >= {VERSE_NUMBER[name] for name in whole.names}
 
 
 def test_a_vertebra_whose_body_is_cut_has_no_centre(tmp_path):
