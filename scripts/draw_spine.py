@@ -23,8 +23,9 @@ from inference.phantom.spine.scene import attenuation, make_spine_scene
 from labeler.core.geometry import FloatArray, Grid, canonical_axes
 from labeler.core.vertebra_masks import body_centres
 from labeler.core.vertebrae import NUMBERS, TOTALSEGMENTATOR_NUMBERS
-from labeler.workflows.correct_landmarks import centroids_of, replace_centroids
+from labeler.workflows.correct_landmarks import replace_centroids
 from labeler.workflows.open_folder import Roots
+from labeler.workflows.spine_findings import centroids_of
 
 CASE = "SP-0419"
 SIZE_PX = (1366, 768)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,10 @@ class SpineCurve:
         if not len(points):
             raise ValueError("a line needs a point")
         points = points[np.argsort(points[:, 2], kind="stable")]
-        groups = np.cumsum(np.diff(points[:, 2], prepend=points[0, 2]) >= MIN_STEP_MM)
+        is_far = np.diff(points[:, 2]) >= MIN_STEP_MM
+        if is_far.all():
+            return SpineCurve(points[:, 2], points[:, :2])
+        groups = np.cumsum([False, *is_far])
         means = np.array([points[groups == n].mean(axis=0) for n in range(groups[-1] + 1)])
         return SpineCurve(means[:, 2], means[:, :2])
 
@@ -65,13 +69,14 @@ class SpineCurve:
         z = np.asarray(heights_mm, dtype=np.float64)
         if len(self.heights_mm) == 1:
             return np.broadcast_to(self.sides_mm[0], (*z.shape, 2)).copy()
-        spline = self._spline()
+        spline = self._spline
         low, high = self.heights_mm[0], self.heights_mm[-1]
         inside = np.clip(z, low, high)
         beyond = np.clip(z - inside, -REACH_MM, REACH_MM)[..., np.newaxis]
         slope = np.clip(spline(inside, 1), -MAX_SLOPE, MAX_SLOPE)
         return np.asarray(spline(inside) + beyond * slope)
 
+    @cached_property
     def _spline(self) -> Callable[..., Any]:
         from scipy.interpolate import CubicSpline  # not before it is needed
 

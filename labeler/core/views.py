@@ -129,3 +129,15 @@ def moved_by_slices(grid: Grid, plane: Plane, ras: npt.ArrayLike, steps: int) ->
     index = slice_at(grid, plane, ras) + steps
     ijk[axis] = min(max(index, 0), grid.shape_ijk[axis] - 1)
     return grid.to_ras(ijk)
+
+
+def draw_the_same(first: ViewTransform | None, second: ViewTransform | None) -> bool:
+    """Whether two placements draw equal pixels."""
+    if first is None or second is None:
+        return first is second
+    return (
+        first.grid is second.grid
+        and first.center_ras is second.center_ras
+        and (first.plane, first.slice_index, first.mm_per_px, first.size_px)
+        == (second.plane, second.slice_index, second.mm_per_px, second.size_px)
+    )

@@ -36,6 +36,13 @@ def panes_for_case(phases: Iterable[str], remembered: Sequence[Pane]) -> Panes:
     return first, second, third, fourth
 
 
+def spine_phase(phases: Iterable[str]) -> str:
+    """Return the phase in which the spine is looked at: portal venous, else the first there is."""
+    there = list(phases)
+    names = [name for name in ("PV", *PHASES) if name in there]
+    return (names or there or ["PV"])[0]
+
+
 def is_users_choice(phases: Iterable[str]) -> bool:
     """Whether the panes of a case with these phases are the user's and worth remembering."""
     return len(list(phases)) > 1

@@ -18,11 +18,11 @@ from labeler.ui.commands import Commands
 from labeler.ui.save_questions import ask_about_centroids
 from labeler.workflows.accept_landmarks import proposed_centroids, take_landmarks
 from labeler.workflows.centroid_files import export_centroids, open_centroids
-from labeler.workflows.correct_landmarks import centroids_of
 from labeler.workflows.edit_rules import EditRefused, refuse_read_only
 from labeler.workflows.export_worklist import export_worklist
 from labeler.workflows.open_folder import Worklist
 from labeler.workflows.settle_centroids import CentroidSettler
+from labeler.workflows.spine_findings import centroids_of
 from labeler.workflows.vertebra_mask_acts import centroids_from_mask, relabel_mask
 from labeler.workflows.workspace import Workspace
 

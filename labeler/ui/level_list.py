@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PyQt5.QtCore import QModelIndex, QRect, QSize, Qt
 from PyQt5.QtGui import QColor, QKeyEvent, QPainter
 from PyQt5.QtWidgets import (
@@ -71,18 +73,12 @@ class LevelList(QWidget):
         return [self._rows.item(row).data(KEY) for row in range(self._rows.count())]
 
     def _fill(self) -> None:
-        keys = self._layer.from_above()
+        keys = list(self._layer.from_above())
         self._rows.blockSignals(True)
         if keys != self._keys():
             self._rows.clear()
             for key in keys:
-                item = QListWidgetItem(self._rows)
-                item.setData(KEY, key)
-        for row, key in enumerate(keys):
-            doubt = self._layer.doubt_of(key)
-            item = self._rows.item(row)
-            item.setToolTip("" if doubt is None else doubt.text)
-            item.setData(Qt.AccessibleTextRole, self._layer.name(key))
+                self._rows.addItem(_Row(self._layer, key))
         self._rows.blockSignals(False)
         self._follow(self._ws.spine.key)
         count = len({key for doubt in self._layer.doubts for key in doubt.keys[:1]})
@@ -99,6 +95,27 @@ class LevelList(QWidget):
     def _choose(self, item: QListWidgetItem | None) -> None:
         if item is not None:
             self._ws.spine.select(item.data(KEY))
+
+
+class _Row(QListWidgetItem):
+    """One level; asks what there is to tell, so that a new name needs no new layout."""
+
+    def __init__(self, layer: SpineLayer, key: str) -> None:
+        super().__init__()
+        self._layer = layer
+        self._key = key
+
+    def data(self, role: int) -> Any:
+        if role == KEY:
+            return self._key
+        if self._key not in self._layer.centroids:
+            return None
+        if role == Qt.AccessibleTextRole:
+            return self._layer.name(self._key)
+        if role == Qt.ToolTipRole:
+            doubt = self._layer.doubt_of(self._key)
+            return None if doubt is None else doubt.text
+        return None
 
 
 class _Rows(QListWidget):

@@ -18,11 +18,12 @@ from PyQt5.QtWidgets import QWidget
 
 from labeler.core.geometry import FloatArray, Grid, Plane
 from labeler.core.mask import Box
-from labeler.core.views import ViewTransform, moved_by_slices
+from labeler.core.views import ViewTransform, draw_the_same, moved_by_slices
 from labeler.state.session import Change
 from labeler.state.view_state import Pane
 from labeler.ui.commands import Commands
 from labeler.ui.region_slider import RegionSlider
+from labeler.ui.spine_marks import mark_rect
 from labeler.ui.view_header import ViewHeader
 from labeler.ui.view_image import Picture, ViewImage, covered_rect
 from labeler.ui.view_layers import paint_layers
@@ -63,6 +64,7 @@ class SliceView(QWidget):
         self._image = ViewImage()
         self._image_is_stale = True
         self._stale_rect = QRect()
+        self._dragged_rect = QRect()
         self._header = ViewHeader(commands, self)
         self._header.setObjectName(f"view{index}Header")
         self._slider = RegionSlider(self)
@@ -249,6 +251,7 @@ class SliceView(QWidget):
         self.scene.axes.changed.connect(self.update)
         self.scene.spine.changed.connect(self.update)
         self.scene.spine.moved.connect(self.update)
+        self.scene.spine.dragged.connect(self._centroid_dragged)
         self.scene.progress_changed.connect(self.update)
         self._header.pane_chosen.connect(self._choose_pane)
         self._header.shift_reset.connect(self._reset_shift)
@@ -271,7 +274,7 @@ class SliceView(QWidget):
             self._slider.set_range(0, top_is_last=True)
         pane = self.ws.views.panes[self._index]
         self._header.show_pane(pane, slice_text(self._transform, self.plane.value))
-        if not _shows_the_same(before, self._transform):
+        if not draw_the_same(before, self._transform):
             self._image_is_stale = True
         self.update()
         at = self._mouse.hovered_at
@@ -350,6 +353,12 @@ class SliceView(QWidget):
                 self._stale_rect |= rect
                 self.update(rect)
 
+    def _centroid_dragged(self, key: str) -> None:
+        """Repaint where a centroid was and where it is; the same slice is under it."""
+        rect = mark_rect(self, key)
+        self.update(rect | self._dragged_rect)
+        self._dragged_rect = rect
+
     def _rect_of(self, grid: Grid, box: Box) -> QRect:
         transform = self._transform
         if transform is None or not transform.has_slice:
@@ -384,15 +393,3 @@ class SliceView(QWidget):
             shift_phase(self.ws, self.phase, (0.0, 0.0, 0.0))
         except EditRefused as refusal:
             self.refuse(str(refusal))
-
-
-def _shows_the_same(first: ViewTransform | None, second: ViewTransform | None) -> bool:
-    """Whether two placements draw equal pixels."""
-    if first is None or second is None:
-        return first is second
-    return (
-        first.grid is second.grid
-        and first.center_ras is second.center_ras
-        and (first.plane, first.slice_index, first.mm_per_px, first.size_px)
-        == (second.plane, second.slice_index, second.mm_per_px, second.size_px)
-    )

@@ -8,7 +8,7 @@ from PyQt5.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PyQt5.QtWidgets import QSizePolicy, QWidget
 
-from labeler.core.landmark_checks import UNUSUAL_SD, Gap, gaps
+from labeler.core.landmark_checks import UNUSUAL_SD, Gap
 from labeler.state.strip_view import StripView
 from labeler.ui import formats, style
 from labeler.ui.spine_layer import SpineLayer
@@ -46,15 +46,14 @@ class SpacingPlot(QWidget):
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
         self._ws = ws
         self._layer = layer
-        self._gaps: list[Gap] = []
-        layer.changed.connect(self._measure)
-        layer.moved.connect(self._measure)
-        self._measure()
+        layer.changed.connect(self.update)
+        layer.moved.connect(self.update)
+        layer.dragged.connect(lambda _: self.update())
 
     @property
     def gaps(self) -> list[Gap]:
         """What is drawn, from the head down."""
-        return self._gaps
+        return self._layer.gaps
 
     def sizeHint(self) -> QSize:
         return QSize(scaled(280), scaled(ROW_PX) * 17)
@@ -64,8 +63,9 @@ class SpacingPlot(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        self._paint_ground(painter)
         painter.setRenderHint(QPainter.Antialiasing)
-        if not self._gaps:
+        if not self.gaps:
             self._paint_hint(painter)
             return
         area = self._area()
@@ -84,30 +84,29 @@ class SpacingPlot(QWidget):
         rows = self._rows()
         nearest = min(range(len(rows)), key=lambda n: abs(rows[n] - event.y()), default=None)
         if nearest is not None:
-            self.chosen.emit(self._gaps[nearest].lower)
-
-    def _measure(self) -> None:
-        self._gaps = gaps(self._layer.centroids)
-        self.update()
+            self.chosen.emit(self.gaps[nearest].lower)
 
     def _rows(self) -> list[float]:
         """Height on the screen of each gap."""
         area = self._area()
-        step = min(area.height() / max(1, len(self._gaps)), scaled(ROW_PX))
-        return [area.top() + (n + 0.5) * step for n in range(len(self._gaps))]
+        step = min(area.height() / max(1, len(self.gaps)), scaled(ROW_PX))
+        return [area.top() + (n + 0.5) * step for n in range(len(self.gaps))]
 
     def _area(self) -> QRectF:
         """Where the curve is; names stand at its right."""
         return QRectF(self.rect()).adjusted(scaled(10), scaled(6), -scaled(64), -scaled(20))
 
     def _range_mm(self) -> tuple[float, float]:
-        values = [gap.distance_mm for gap in self._gaps]
-        for gap in self._gaps:
+        values = [gap.distance_mm for gap in self.gaps]
+        for gap in self.gaps:
             if math.isfinite(gap.usual_mm):
                 values += [gap.usual_mm - 2 * gap.sd_mm, gap.usual_mm + 2 * gap.sd_mm]
         low, high = min(values), max(values)
         spare = max(0.0, MIN_RANGE_MM - (high - low)) / 2 + 1.0
         return low - spare, high + spare
+
+    def _paint_ground(self, painter: QPainter) -> None:
+        """Nothing: the panel is below."""
 
     def _paint_hint(self, painter: QPainter) -> None:
         painter.setFont(style.text_font(style.SMALL_PX + 1))
@@ -135,7 +134,7 @@ class SpacingPlot(QWidget):
         middle.setDashPattern([3, 3])
         half = (rows[1] - rows[0]) / 2 if len(rows) > 1 else scaled(8)
         parts: list[list[tuple[Gap, float]]] = [[]]
-        for gap, y in zip(self._gaps, rows, strict=True):
+        for gap, y in zip(self.gaps, rows, strict=True):
             if math.isfinite(gap.usual_mm):
                 parts[-1].append((gap, y))
             elif parts[-1]:
@@ -152,20 +151,24 @@ class SpacingPlot(QWidget):
             painter.drawPolyline(QPolygonF([QPointF(x(g.usual_mm), y) for g, y in ends]))
 
     def _paint_found(self, painter: QPainter, x, rows: list[float]) -> None:  # type: ignore[no-untyped-def]
-        points = [QPointF(x(g.distance_mm), y) for g, y in zip(self._gaps, rows, strict=True)]
+        points = [QPointF(x(g.distance_mm), y) for g, y in zip(self.gaps, rows, strict=True)]
         painter.setBrush(Qt.NoBrush)
         painter.setPen(QPen(QColor(style.ACCENT), scaled(1.6)))
         painter.drawPolyline(QPolygonF(points))
         painter.setPen(Qt.NoPen)
-        for gap, point in zip(self._gaps, points, strict=True):
-            painter.setBrush(QColor(gap_colour(gap)))
-            painter.drawEllipse(point, scaled(3), scaled(3))
+        size, last = scaled(3), ""
+        for gap, point in zip(self.gaps, points, strict=True):
+            colour = gap_colour(gap)
+            if colour != last:
+                painter.setBrush(QColor(colour))
+                last = colour
+            painter.drawEllipse(point, size, size)
 
     def _paint_names(self, painter: QPainter, area: QRectF, rows: list[float]) -> None:
         painter.setFont(style.text_font(style.SMALL_PX))
         height, last = painter.fontMetrics().height(), -1e9
         selected = self._ws.spine.key
-        for gap, y in zip(self._gaps, rows, strict=True):
+        for gap, y in zip(self.gaps, rows, strict=True):
             if y - last < height * 0.86:
                 continue  # no room: one that is cut through is worse than none
             last = y
@@ -187,6 +190,7 @@ class GapColumn(SpacingPlot):
     ) -> None:
         super().__init__(ws, layer, parent)
         self.setObjectName("gapColumn")
+        self.setAttribute(Qt.WA_OpaquePaintEvent)
         self.setSizePolicy(QSizePolicy.Fixed, QSizePolicy.Expanding)
         self._view = view
         view.changed.connect(self.update)
@@ -197,16 +201,11 @@ class GapColumn(SpacingPlot):
     def minimumSizeHint(self) -> QSize:
         return QSize(scaled(96), scaled(200))
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(style.BACKGROUND))
-        painter.end()
-        super().paintEvent(event)
-
     def _rows(self) -> list[float]:
         mm, middle = self._view.mm_per_px, self.height() / 2
-        heights = [(self._layer.ras(g.upper) + self._layer.ras(g.lower))[2] / 2 for g in self._gaps]
-        return [middle + (self._view.height_mm - float(z)) / mm for z in heights]
+        z = self._layer.points_ras[:, 2]  # one gap between each two, from the head down
+        heights = (z[:-1] + z[1:]) / 2
+        return [middle + (self._view.height_mm - height) / mm for height in heights.tolist()]
 
     def _area(self) -> QRectF:
         return QRectF(self.rect()).adjusted(scaled(10), 0, -scaled(10), -scaled(20))
@@ -215,12 +214,15 @@ class GapColumn(SpacingPlot):
         """The names stand in the pictures; here only what is unusual is said, in mm."""
         painter.setFont(style.text_font(style.SMALL_PX))
         height = painter.fontMetrics().height()
-        for gap, y in zip(self._gaps, rows, strict=True):
+        for gap, y in zip(self.gaps, rows, strict=True):
             colour = gap_colour(gap)
             if colour != style.ACCENT:
                 painter.setPen(QColor(colour))
                 box = QRectF(area.left(), y + scaled(4), area.width(), height)
                 painter.drawText(box, int(Qt.AlignHCenter), f"{gap.distance_mm:.1f} mm")
+
+    def _paint_ground(self, painter: QPainter) -> None:
+        painter.fillRect(self.rect(), QColor(style.BACKGROUND))
 
     def _paint_hint(self, painter: QPainter) -> None:
         """Nothing: the strip says what to do."""

@@ -106,7 +106,7 @@ class SpineActions(Actions):
         return key
 
     def _doubt(self, step: int) -> None:
-        key = next_doubt(self._ws.session, self._ws.spine.key, step)
+        key = next_doubt(self._ws.spine, self._ws.spine.key, step)
         if key is None:
             raise EditRefused(NO_DOUBT)
         self._ws.spine.select(key)

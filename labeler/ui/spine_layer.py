@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from PyQt5.QtCore import QObject, pyqtSignal
 
+from labeler.core.curved_planes import SpineCurve
 from labeler.core.geometry import FloatArray
-from labeler.core.landmark_checks import Doubt
+from labeler.core.landmark_checks import Doubt, Gap, gaps
 from labeler.core.landmarks import Centroid, from_above
 from labeler.state.perspective import SPINE
 from labeler.state.session import Change
 from labeler.ui.style import ACCENT, AMBER, RED
-from labeler.workflows.correct_landmarks import (
-    FIELD,
-    centroids_of,
-    doubts_of,
-    levels_in_mask,
-    move_centroid,
-)
+from labeler.workflows.correct_landmarks import move_centroid
+from labeler.workflows.spine_findings import FIELD
 from labeler.workflows.workspace import Workspace
 
 #: Doubts at least this severe are red, others amber.
 SEVERE = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """Centroids as they are shown, with what several painters need of them, worked out once."""
+
+    centroids: Mapping[str, Centroid]
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """From the head down."""
+        return tuple(from_above(self.centroids))
+
+    @cached_property
+    def points_ras(self) -> FloatArray:
+        """RAS mm ``(n, 3)`` in the order of the keys."""
+        places = [self.centroids[key].position_ras for key in self.keys]
+        return np.array(places, dtype=np.float64).reshape(-1, 3)
+
+    @cached_property
+    def curve(self) -> SpineCurve:
+        """The line through all of them; ValueError without one."""
+        return SpineCurve.through(self.points_ras)
+
+    @cached_property
+    def gaps(self) -> list[Gap]:
+        """The distances from the head down."""
+        return gaps(self.centroids)
 
 
 class SpineLayer(QObject):
@@ -34,28 +60,26 @@ class SpineLayer(QObject):
     changed
         Other centroids, names or doubts are to be shown.
     moved
-        A centroid is shown elsewhere while it is dragged, or another one is selected.
+        Another one is selected, or a drag has begun or ended.
+    dragged
+        Key of a centroid that is shown elsewhere while it is dragged; all else stays as it was.
     """
 
     changed = pyqtSignal()
     moved = pyqtSignal()
+    dragged = pyqtSignal(str)
 
     def __init__(self, ws: Workspace, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._ws = ws
-        self._centroids: dict[str, Centroid] = {}
-        self._doubts: list[Doubt] = []
+        self._shown = _Shown(ws.spine.centroids)
         self._dragged: str | None = None
         self._jumps = True
-        session = ws.session
-        session.case_opened.connect(self._case_opened)
-        session.changed.connect(self._content_changed)
-        session.volume_loaded.connect(self._refresh)
-        session.regions_changed.connect(self._refresh)
-        session.mask_removed.connect(self._refresh)
+        ws.session.case_opened.connect(lambda _: self.give_up())
+        ws.session.changed.connect(self._content_changed)
+        ws.spine.found.connect(self._refresh)
         ws.spine.selected.connect(self._selected)
         ws.perspective.changed.connect(lambda _: self.changed.emit())
-        self._refresh()
 
     @property
     def is_shown(self) -> bool:
@@ -63,40 +87,55 @@ class SpineLayer(QObject):
         return self._ws.perspective.name == SPINE
 
     @property
-    def centroids(self) -> dict[str, Centroid]:
+    def centroids(self) -> Mapping[str, Centroid]:
         """As shown now, a drag included."""
-        return self._centroids
+        return self._shown.centroids
 
     @property
-    def doubts(self) -> list[Doubt]:
+    def points_ras(self) -> FloatArray:
+        """RAS mm ``(n, 3)`` as shown now, from the head down."""
+        return self._shown.points_ras
+
+    @property
+    def curve(self) -> SpineCurve:
+        """The line through all centroids as shown now; ValueError without one."""
+        return self._shown.curve
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """The distances as shown now, from the head down."""
+        return self._shown.gaps
+
+    @property
+    def doubts(self) -> Sequence[Doubt]:
         """Worst first; those before the drag while there is one."""
-        return self._doubts
+        return self._ws.spine.doubts
 
     @property
     def is_dragging(self) -> bool:
         """Whether a centroid is being moved."""
         return self._dragged is not None
 
-    def from_above(self) -> list[str]:
+    def from_above(self) -> tuple[str, ...]:
         """Keys from the head down."""
-        return from_above(self._centroids)
+        return self._shown.keys
 
     @property
     def has_mask(self) -> bool:
         """Whether a vertebra mask is there to compare with."""
-        return levels_in_mask(self._ws.session, {}) is not None
+        return self._ws.spine.has_mask
 
     def ras(self, key: str) -> FloatArray:
         """Where a centroid is shown, RAS mm."""
-        return np.array(self._centroids[key].position_ras)
+        return np.array(self.centroids[key].position_ras)
 
     def name(self, key: str) -> str:
         """The level of a centroid."""
-        return self._centroids[key].level
+        return self.centroids[key].level
 
     def doubt_of(self, key: str) -> Doubt | None:
         """The worst doubt about a centroid."""
-        return next((doubt for doubt in self._doubts if key in doubt.keys), None)
+        return next((doubt for doubt in self.doubts if key in doubt.keys), None)
 
     def colour(self, key: str) -> str:
         """Red for what is almost surely wrong, amber for what needs a look, else the accent."""
@@ -119,12 +158,18 @@ class SpineLayer(QObject):
         self._jumps = True
 
     def drag(self, key: str, position_ras: FloatArray) -> None:
-        """Show a centroid elsewhere."""
+        """Show a centroid elsewhere; nothing happens when it is gone."""
+        if key not in self.centroids:
+            return
         x, y, z = (float(v) for v in position_ras)
+        is_first = self._dragged is None
         self._dragged = key
-        self._centroids = dict(self._centroids)
-        self._centroids[key] = replace(self._centroids[key], position_ras=(x, y, z))
-        self.moved.emit()
+        there = replace(self.centroids[key], position_ras=(x, y, z))
+        self._shown = _Shown({**self.centroids, key: there})
+        if is_first:
+            self.moved.emit()
+        else:
+            self.dragged.emit(key)
 
     def drop(self) -> None:
         """Make the drag an edit.
@@ -134,12 +179,11 @@ class SpineLayer(QObject):
         EditRefused
             When the case may not be changed; the centroid is where it was then.
         """
-        key, self._dragged = self._dragged, None
+        key = self._dragged
         if key is None:
             return
-        place = self._centroids[key].position_ras
-        self._centroids = centroids_of(self._ws.session)
-        self.moved.emit()
+        place = self.centroids[key].position_ras
+        self.give_up()
         move_centroid(self._ws, key, place)
         self._ws.views.set_crosshair(np.array(place))
 
@@ -147,41 +191,25 @@ class SpineLayer(QObject):
         """End the drag; nothing has changed."""
         if self._dragged is not None:
             self._dragged = None
-            self._centroids = centroids_of(self._ws.session)
+            self._shown = _Shown(self._ws.spine.centroids)
             self.moved.emit()
 
     def _selected(self, key: str | None) -> None:
-        if key in self._centroids and self._jumps and self.is_shown:
-            place = np.array(self._centroids[key].position_ras)
+        if key in self.centroids and self._jumps and self.is_shown:
+            place = self.ras(key)
             self._ws.views.set_frame(crosshair_ras=place, center_ras=place)
         self.moved.emit()
 
-    def _case_opened(self, _case: object) -> None:
-        self.give_up()
-        self._ws.spine.select(None)
-        self._refresh()
-
     def _content_changed(self, change: Change) -> None:
-        values = [value for value in change.values if value.field == FIELD]
-        if values:
-            self._refresh()
-            if change.origin in ("undo", "redo"):
-                self._show_place(values[0].key)
-        elif change.boxes and change.origin != "stroke":
-            self._refresh()
-
-    def _show_place(self, key: str) -> None:
         """After undo or redo select what changed, so that it is seen."""
-        if key in self._centroids:
-            self._ws.spine.select(key)
+        values = [value for value in change.values if value.field == FIELD]
+        if values and change.origin in ("undo", "redo") and values[0].key in self.centroids:
+            self._ws.spine.select(values[0].key)
 
-    def _refresh(self, *_: object) -> None:
-        centroids = centroids_of(self._ws.session)
-        doubts = doubts_of(self._ws.session) if centroids else []
-        if (centroids, doubts) == (self._centroids, self._doubts):
-            return
+    def _refresh(self) -> None:
+        """Show what was found; ends a drag, whose centroid may be gone."""
         self._dragged = None
-        self._centroids, self._doubts = centroids, doubts
-        if self._ws.spine.key not in centroids:
+        self._shown = _Shown(self._ws.spine.centroids)
+        if self._ws.spine.key not in self.centroids:
             self._ws.spine.select(None)
         self.changed.emit()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QPointF, QRectF, Qt
-from PyQt5.QtGui import QColor, QPainter, QPen
+from functools import lru_cache
+
+from PyQt5.QtCore import QPointF, QRect, QRectF, Qt
+from PyQt5.QtGui import QColor, QPainter, QPen, QPixmap
 
 from labeler.ui.spine_layer import SpineLayer
 from labeler.ui.style import BRIGHT, TEXT_PX, scaled
@@ -20,8 +22,31 @@ def paint_mark(
     painter: QPainter, at: QPointF, colour: str, *, is_selected: bool, opacity: float = 1.0
 ) -> None:
     """Draw a dot with a dark edge, and a ring around the selected one."""
+    ratio = painter.device().devicePixelRatioF()
+    pixmap, middle = _mark(colour, is_selected, ratio)
+    corner = QPointF(
+        round((at.x() - middle) * ratio) / ratio, round((at.y() - middle) * ratio) / ratio
+    )
+    if opacity != 1.0:
+        painter.setOpacity(opacity)
+    painter.drawPixmap(corner, pixmap)
+    if opacity != 1.0:
+        painter.setOpacity(1.0)
+
+
+@lru_cache(maxsize=64)
+def _mark(colour: str, is_selected: bool, ratio: float) -> tuple[QPixmap, float]:
+    """Draw a mark once; its picture, and how far its middle is from the corner.
+
+    A spine has fifty of them on the screen, and each move of the mouse draws them all.
+    """
+    middle = scaled(RING_PX) + scaled(4)
+    pixmap = QPixmap(*(round(2 * middle * ratio),) * 2)
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(Qt.transparent)
+    painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.Antialiasing)
-    painter.setOpacity(opacity)
+    at = QPointF(middle, middle)
     painter.setPen(QPen(QColor(0, 0, 0, 170), scaled(1.5)))
     painter.setBrush(QColor(colour))
     painter.drawEllipse(at, scaled(DOT_PX), scaled(DOT_PX))
@@ -30,7 +55,8 @@ def paint_mark(
         for pen in (QPen(QColor(0, 0, 0, 150), scaled(4)), QPen(QColor(BRIGHT), scaled(2))):
             painter.setPen(pen)
             painter.drawEllipse(at, scaled(RING_PX), scaled(RING_PX))
-    painter.setOpacity(1.0)
+    painter.end()
+    return pixmap, float(middle)
 
 
 def paint_names(
@@ -51,13 +77,14 @@ def paint_names(
     taken: list[QRectF] = []
     texts = []
     ratio, width = painter.device().devicePixelRatioF(), painter.window().width()
+    beside = scaled(RING_PX + 5)
     for at, name, colour, _ in sorted(names, key=lambda entry: not entry[3]):
         size = text_size(name, size_px, bold=True)
-        corner = at + QPointF(scaled(RING_PX + 5), 0.0)
+        corner = at + QPointF(beside, 0.0)
         if at.x() < width < corner.x() + size.width():
-            corner = at - QPointF(scaled(RING_PX + 5) + size.width(), 0.0)
+            corner = at - QPointF(beside + size.width(), 0.0)
         box = QRectF(corner - QPointF(0.0, size.height() / 2), size)
-        if any(box.intersects(other) for other in taken):
+        if any(map(box.intersects, taken)):
             continue
         taken.append(box.adjusted(0, size.height() * 0.12, 0, -size.height() * 0.12))
         texts.append(
@@ -83,6 +110,20 @@ def paint_centroids(painter: QPainter, canvas: Canvas) -> None:
     paint_names(painter, names)
 
 
+def mark_rect(canvas: Canvas, key: str) -> QRect:
+    """Return what a mark and its name cover in a view, and the names that may depend on it.
+
+    Empty when the view does not show the centroid.
+    """
+    if not canvas.scene.spine.is_shown or key not in shown_centroids(canvas):
+        return QRect()
+    name = text_size(canvas.scene.spine.name(key), TEXT_PX, bold=True)
+    reach_x = 2 * (scaled(RING_PX + 5) + round(name.width()))
+    reach_y = scaled(RING_PX + 5) + 2 * round(name.height())
+    at = canvas.pos_of(canvas.scene.spine.ras(key)).toPoint()
+    return QRect(at.x() - reach_x, at.y() - reach_y, 2 * reach_x, 2 * reach_y)
+
+
 def text_colour(layer: SpineLayer, key: str) -> str:
     """Colour of a level's name: that of its doubt, or bright."""
     return BRIGHT if layer.doubt_of(key) is None else layer.colour(key)
@@ -96,9 +137,9 @@ def shown_centroids(canvas: Canvas) -> dict[str, float]:
     axis = transform.plane.normal_axis
     step_mm = transform.grid.spacing_mm[axis]
     shown = {}
-    for key in layer.from_above():
-        depth = transform.grid.to_ijk(layer.ras(key))[axis] - transform.slice_index
-        away_mm = max(0.0, abs(float(depth)) - 0.5) * step_mm
+    depths = transform.grid.to_ijk(layer.points_ras)[:, axis] - transform.slice_index
+    for key, depth in zip(layer.from_above(), depths.tolist(), strict=True):
+        away_mm = max(0.0, abs(depth) - 0.5) * step_mm
         if away_mm < FAR_MM:
             shown[key] = 1.0 if away_mm <= NEAR_MM else 0.75 * (1 - away_mm / FAR_MM)
     return shown

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from PyQt5.QtCore import QPointF, QSize, Qt
-from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPolygonF
+from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
 from PyQt5.QtWidgets import QSizePolicy, QWidget
 
-from labeler.core.curved_planes import OUTSIDE_HU, SpineCurve
+from labeler.core.curved_planes import OUTSIDE_HU
 from labeler.core.geometry import FloatArray, Plane
 from labeler.state.strip_view import StripView
 from labeler.state.view_state import Window
@@ -88,9 +88,10 @@ class SpinePane(QWidget):
         self.view = view
         self.plane = plane
         self.picture: SpinePicture | None = None
-        self._backdrop: tuple[tuple[object, ...], QImage] | None = None
+        self._backdrop: tuple[tuple[object, ...], QPixmap] | None = None
         layer.changed.connect(self.update)
         layer.moved.connect(self.update)
+        layer.dragged.connect(lambda _: self.update())
         view.changed.connect(self.update)
         ws.views.window_changed.connect(lambda _: self.update())
 
@@ -112,11 +113,16 @@ class SpinePane(QWidget):
 
     def pos_of(self, ras: FloatArray) -> QPointF:
         """Widget position of a RAS point."""
+        (point,) = self.positions(ras[np.newaxis])
+        return point
+
+    def positions(self, points_ras: FloatArray) -> list[QPointF]:
+        """Widget positions of RAS points ``(n, 3)``."""
         axis = 1 if self.plane is Plane.SAGITTAL else 0
-        mm = self.view.mm_per_px
-        x = self.width() / 2 + (self.view.sides_mm[self.plane] - float(ras[axis])) / mm
-        y = self.height() / 2 + (self.view.height_mm - float(ras[2])) / mm
-        return QPointF(x, y)
+        middle = np.array((self.view.sides_mm[self.plane], self.view.height_mm))
+        away = (middle - points_ras[:, (axis, 2)]) / self.view.mm_per_px
+        away += (self.width() / 2, self.height() / 2)
+        return [QPointF(x, y) for x, y in away.tolist()]
 
     def side_and_height(self, pos: QPointF) -> tuple[float, float]:
         """RAS y or x, and z, under a widget position."""
@@ -135,21 +141,19 @@ class SpinePane(QWidget):
 
     def places(self) -> dict[str, tuple[float, float]]:
         """Widget position of each centroid."""
-        found = {}
-        for key in self.layer.from_above():
-            at = self.pos_of(self.layer.ras(key))
-            found[key] = (at.x(), at.y())
-        return found
+        keys, points = self.layer.from_above(), self.positions(self.layer.points_ras)
+        return {key: (at.x(), at.y()) for key, at in zip(keys, points, strict=True)}
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor("#000000"))
-        if self.picture is not None:
-            painter.drawImage(QPointF(0.0, 0.0), self._drawn(self.picture))
+        if self.picture is None:
+            painter.fillRect(self.rect(), QColor("#000000"))
+        else:
+            painter.drawPixmap(QPointF(0.0, 0.0), self._drawn(self.picture))
             self._paint_spine(painter)
         self._paint_texts(painter)
 
-    def _drawn(self, picture: SpinePicture) -> QImage:
+    def _drawn(self, picture: SpinePicture) -> QPixmap:
         """The picture as it is shown; kept while centroids are dragged over it."""
         view, ratio = self.view, self.devicePixelRatioF()
         window = self.ws.views.window(self.phase)
@@ -164,9 +168,10 @@ class SpinePane(QWidget):
             top = (picture.plane.top_mm - view.height_mm) / picture.plane.mm_per_px
             corner = (left - (size[0] - 1) / 2 * mm, top - (size[1] - 1) / 2 * mm)
             grey = grey_values(picture.image_hu, window, corner, mm, size)
-            image = QImage(grey.data, *size, size[0], QImage.Format_Grayscale8).copy()
-            image.setDevicePixelRatio(ratio)
-            self._backdrop = (key, image)
+            image = QImage(grey.data, *size, size[0], QImage.Format_Grayscale8)
+            pixmap = QPixmap.fromImage(image)  # in the colours of the screen: drawn by copying
+            pixmap.setDevicePixelRatio(ratio)
+            self._backdrop = (key, pixmap)
         return self._backdrop[1]
 
     def _paint_spine(self, painter: QPainter) -> None:
@@ -176,26 +181,24 @@ class SpinePane(QWidget):
             return
         painter.setRenderHint(QPainter.Antialiasing)
         if len(keys) > 1:
-            line = self._line(np.array([layer.ras(key) for key in keys]))
+            line = self._line()
             for colour, width in ((QColor(0, 0, 0, 120), 3.4), (QColor(ACCENT), 1.6)):
                 painter.setPen(QPen(colour, scaled(width)))
                 painter.drawPolyline(line)
         names = []
-        for key in keys:
-            at = self.pos_of(layer.ras(key))
+        for key, at in zip(keys, self.positions(layer.points_ras), strict=True):
             is_selected = key == selected
             paint_mark(painter, at, layer.colour(key), is_selected=is_selected)
             names.append((at, layer.name(key), text_colour(layer, key), is_selected))
         is_small = self.view.mm_per_px > SMALL_MM_PER_PX
         paint_names(painter, names, size_px=SMALL_PX + 1 if is_small else TEXT_PX)
 
-    def _line(self, points: FloatArray) -> QPolygonF:
+    def _line(self) -> QPolygonF:
         """The curve through the centroids, on the screen."""
-        curve = SpineCurve.through(points)
+        curve = self.layer.curve
         low, high = curve.heights_mm[0], curve.heights_mm[-1]
         heights = np.linspace(low, high, max(2, int((high - low) / LINE_STEP_MM)))
-        ras = np.column_stack((curve.at(heights), heights))
-        return QPolygonF([self.pos_of(point) for point in ras])
+        return QPolygonF(self.positions(np.column_stack((curve.at(heights), heights))))
 
     def _paint_texts(self, painter: QPainter) -> None:
         ratio, margin = self.devicePixelRatioF(), scaled(MARGIN_PX)

@@ -8,7 +8,8 @@ from PyQt5.QtGui import QResizeEvent, QShowEvent
 from PyQt5.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from labeler.core.geometry import Plane
-from labeler.core.landmarks import Centroid
+from labeler.core.landmarks import Centroids
+from labeler.state.pane_choice import spine_phase
 from labeler.state.placement import placed_volume_grid
 from labeler.state.strip_view import StripView
 from labeler.ui.spacing_plot import GapColumn
@@ -18,7 +19,6 @@ from labeler.ui.spine_pane import SpinePane
 from labeler.ui.style import scaled
 from labeler.workflows.correct_landmarks import next_doubt
 from labeler.workflows.draw_spine import STRIP, Pictures, draw_spine
-from labeler.workflows.keep_perspective import spine_phase
 from labeler.workflows.workspace import Workspace
 
 #: Width from which on the gaps are shown beside the pictures.
@@ -57,7 +57,7 @@ class SpineStrip(QWidget):
         self._ws = ws
         self._layer = layer
         self._view = StripView(self)
-        self._drawn: dict[str, Centroid] | None = None
+        self._drawn: Centroids | None = None
         self._is_placed = False
         self._sagittal = SpinePane(ws, layer, self._view, Plane.SAGITTAL, self)
         self._coronal = SpinePane(ws, layer, self._view, Plane.CORONAL, self)
@@ -128,7 +128,7 @@ class SpineStrip(QWidget):
             return tuple(low.tolist()), tuple(high.tolist())
         grid = None
         if session.case is not None:
-            grid = placed_volume_grid(session, spine_phase(session.case))
+            grid = placed_volume_grid(session, spine_phase(session.case.phases))
         if grid is None:
             return None
         ends = grid.to_ras(np.stack((np.zeros(3), np.array(grid.shape_ijk) - 1.0)))
@@ -143,7 +143,7 @@ class SpineStrip(QWidget):
 
     def _volume_loaded(self, phase: str) -> None:
         case = self._ws.session.case
-        if case is not None and phase == spine_phase(case):
+        if case is not None and phase == spine_phase(case.phases):
             self._drawn = None
             self._draw()
 
@@ -162,7 +162,7 @@ class SpineStrip(QWidget):
         places = [{c.position_ras for c in some.values()} for some in (now, then)]
         return places[0] == places[1]
 
-    def _show(self, centroids: dict[str, Centroid], pictures: Pictures) -> None:
+    def _show(self, centroids: Centroids, pictures: Pictures) -> None:
         self._drawn = centroids
         for pane in self.panes:
             pane.show_picture(pictures[pane.plane])
@@ -171,7 +171,7 @@ class SpineStrip(QWidget):
             self.fit()
             self._go_to_first(centroids)
 
-    def _go_to_first(self, centroids: dict[str, Centroid]) -> None:
+    def _go_to_first(self, centroids: Centroids) -> None:
         """Show the first vertebra to look at, large; in the middle when nothing is doubtful."""
         if not centroids:
             return
@@ -179,7 +179,7 @@ class SpineStrip(QWidget):
         views.set_frame(mm_per_px=AXIAL_MM / min(views.view_size_px))
         if self._ws.spine.key is None:
             keys = self._layer.from_above()
-            doubtful = next_doubt(self._ws.session, None)
+            doubtful = next_doubt(self._ws.spine, None)
             self._ws.spine.select(doubtful or keys[len(keys) // 2])
 
     def _show_hint(self) -> None:

@@ -17,7 +17,7 @@ from labeler.ui.spine_checks import SpineChecks
 from labeler.ui.spine_strip import SpineStrip
 from labeler.ui.style import scaled
 from labeler.ui.view_grid import GAP_PX, ViewGrid
-from labeler.workflows.correct_landmarks import centroids_of
+from labeler.workflows.spine_findings import centroids_of
 from labeler.workflows.workspace import Workspace
 
 #: Shares of the width that strip and views get at first.

@@ -12,8 +12,9 @@ from labeler.storage.cases import Case
 from labeler.storage.centroid_names import SLICER_SUFFIX
 from labeler.storage.errors import ImageError, SaveError
 from labeler.storage.landmarks import CentroidFile, read_centroids, write_slicer, write_verse
-from labeler.workflows.correct_landmarks import centroids_of, replace_centroids
+from labeler.workflows.correct_landmarks import replace_centroids
 from labeler.workflows.edit_rules import EditRefused, refuse_read_only
+from labeler.workflows.spine_findings import centroids_of
 from labeler.workflows.workspace import Workspace
 
 #: Takes a sentence for the user.

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from labeler.core.edits import Edit, ValueChange
-from labeler.core.geometry import Grid
-from labeler.core.landmark_checks import Doubt, check
 from labeler.core.landmarks import (
     Centroid,
     Changes,
@@ -27,77 +25,20 @@ from labeler.core.landmarks import (
     shifted,
     swapped,
 )
-from labeler.core.mask import Mask
-from labeler.core.vertebra_masks import numbering
 from labeler.core.vertebrae import RARE, typed_level
-from labeler.state.session import Session
+from labeler.state.spine_state import SpineState
 from labeler.workflows.edit_rules import EditRefused, refuse_read_only
-from labeler.workflows.keep_perspective import spine_phase
+from labeler.workflows.spine_findings import FIELD, centroids_of
 from labeler.workflows.workspace import Workspace
-
-FIELD = "centroid"
-"""Field of the annotations that holds them."""
 
 Part = Literal["all", "above", "below"]
 
-VERTEBRA_WORDS = ("vert", "spine")
-"""A mask with one of these in its name may show vertebrae."""
 
-
-def centroids_of(session: Session) -> dict[str, Centroid]:
-    """Return the centroids of the open case by key; what cannot be read is left out."""
-    found = {}
-    for key, value in session.annotations.entries(FIELD).items():
-        centroid = _read(value)
-        if centroid is not None:
-            found[key] = centroid
-    return found
-
-
-def doubts_of(session: Session) -> list[Doubt]:
-    """Return what looks wrong about the centroids of the open case, worst first."""
-    centroids = centroids_of(session)
-    return check(centroids, image_grid(session), levels_in_mask(session, centroids))
-
-
-def image_grid(session: Session) -> Grid | None:
-    """Return the grid of the phase in which the spine is looked at; None while it is not read."""
-    volume = None if session.case is None else session.volumes.get(spine_phase(session.case))
-    return None if volume is None else volume.grid
-
-
-def levels_in_mask(
-    session: Session, centroids: Mapping[str, Centroid]
-) -> dict[str, str | None] | None:
-    """Return the level that a vertebra mask of the case shows where each centroid is.
-
-    A mask is one of vertebrae when its name says so and its values are numbers of levels.
-
-    Returns
-    -------
-    dict or None
-        Level, or None for background, by key; None when there is no such mask or its regions are
-        not counted yet.
-    """
-    for name, index in session.regions.items():
-        entry = session.masks.get(name)
-        if entry is None or not any(word in name.lower() for word in VERTEBRA_WORDS):
-            continue
-        levels = numbering({region.label for region in index.regions.values()})
-        if levels is not None:
-            names = {number: level for level, number in levels.items()}
-            return {
-                key: names.get(_value_at(entry.mask, centroid.position_ras))
-                for key, centroid in centroids.items()
-            }
-    return None
-
-
-def next_doubt(session: Session, key: str | None, step: int = 1) -> str | None:
+def next_doubt(spine: SpineState, key: str | None, step: int = 1) -> str | None:
     """Return the centroid to look at next: the first doubted one below `key` (above, when `step`
     is negative), from the other end again after the last; None when there is no doubt."""
-    doubted = {doubt.keys[0] for doubt in doubts_of(session)}
-    order = from_above(centroids_of(session))[:: 1 if step > 0 else -1]
+    doubted = {doubt.keys[0] for doubt in spine.doubts}
+    order = from_above(spine.centroids)[:: 1 if step > 0 else -1]
     keys = [k for k in order if k in doubted]
     after = order.index(key) if key in order else -1
     return next((k for k in keys if order.index(k) > after), keys[0] if keys else None)
@@ -273,16 +214,3 @@ def _level(text: str) -> str:
     if level is None:
         raise EditRefused(f"“{text}” is no level: type one such as t12")
     return level
-
-
-def _read(value: Any) -> Centroid | None:
-    try:
-        return Centroid.from_value(value)
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _value_at(mask: Mask, ras: Point) -> int:
-    """Return the label at a point; 0 outside of the mask."""
-    ijk = mask.grid.nearest_ijk(ras)
-    return int(mask.array[ijk[::-1]]) if mask.grid.contains(ijk) else 0

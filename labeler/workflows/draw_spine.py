@@ -12,9 +12,9 @@ import numpy.typing as npt
 from labeler.core.curved_planes import CurvedPlane, SpineCurve, plane_along, projection, sample
 from labeler.core.geometry import Grid, Plane
 from labeler.core.landmarks import Centroid
+from labeler.state.pane_choice import spine_phase
 from labeler.state.placement import placed_volume_grid
 from labeler.state.tasks import TaskContext
-from labeler.workflows.keep_perspective import spine_phase
 from labeler.workflows.workspace import Workspace
 
 #: Task that works them out.
@@ -59,7 +59,7 @@ def draw_spine(
     session = ws.session
     if session.case is None:
         return
-    phase = spine_phase(session.case)
+    phase = spine_phase(session.case.phases)
     volume, grid = session.volumes.get(phase), placed_volume_grid(session, phase)
     if volume is None or grid is None:
         return

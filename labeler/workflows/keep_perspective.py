@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from PyQt5.QtCore import QObject
 
 from labeler.core.geometry import Plane
-from labeler.core.volume import PHASES
-from labeler.state.pane_choice import panes_for_case, remembered_panes
+from labeler.state.pane_choice import panes_for_case, remembered_panes, spine_phase
 from labeler.state.perspective import LIVER, SPINE
 from labeler.state.view_memory import ViewMemory
 from labeler.state.view_state import Pane, Window
@@ -84,13 +83,7 @@ class PerspectiveKeeper(QObject):
         case, views = self._ws.session.case, self._ws.views
         panes = self._liver_panes
         if self._shown == SPINE and case is not None:
-            phase = spine_phase(case)
+            phase = spine_phase(case.phases)
             panes = tuple(Pane(phase, plane) for plane in SPINE_PLANES)
         for index, pane in enumerate(panes):
             views.set_pane(index, phase=pane.phase, plane=pane.plane)
-
-
-def spine_phase(case: Case) -> str:
-    """Return the phase in which the spine is looked at: portal venous, else the first there is."""
-    names = [name for name in ("PV", *PHASES) if name in case.phases]
-    return (names or list(case.phases) or ["PV"])[0]

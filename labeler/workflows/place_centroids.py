@@ -15,11 +15,12 @@ from labeler.core.curved_planes import SpineCurve
 from labeler.core.geometry import FloatArray, Grid
 from labeler.core.landmarks import Centroids, Point, from_above
 from labeler.core.vertebrae import GAPS_MM
+from labeler.state.pane_choice import spine_phase
 from labeler.state.placement import placed_volume_grid
 from labeler.state.tasks import TaskContext
-from labeler.workflows.correct_landmarks import add_centroid, centroids_of, move_centroid
+from labeler.workflows.correct_landmarks import add_centroid, move_centroid
 from labeler.workflows.edit_rules import EditRefused, refuse_read_only
-from labeler.workflows.keep_perspective import spine_phase
+from labeler.workflows.spine_findings import centroids_of
 from labeler.workflows.workspace import Workspace
 
 #: Task that looks for the bone.
@@ -110,7 +111,7 @@ def snap_centroid(ws: Workspace, key: str, refused: Callable[[str], None]) -> No
     centroids = centroids_of(session)
     if key not in centroids:
         raise EditRefused("Select a vertebra first")
-    phase = spine_phase(session.case) if session.case is not None else ""
+    phase = spine_phase(session.case.phases) if session.case is not None else ""
     grid, volume = placed_volume_grid(session, phase), session.volumes.get(phase)
     if grid is None or volume is None:
         raise EditRefused("The image is not read yet")

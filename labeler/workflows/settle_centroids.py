@@ -20,10 +20,11 @@ from labeler.storage.cases import Case
 from labeler.storage.errors import ImageError, SaveError
 from labeler.storage.landmarks import CentroidFile
 from labeler.storage.sidecar import CentroidSource
-from labeler.workflows.correct_landmarks import centroids_of, replace_centroids
+from labeler.workflows.correct_landmarks import replace_centroids
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.save_case import CaseSaver
+from labeler.workflows.spine_findings import centroids_of
 from labeler.workflows.workspace import Workspace
 
 

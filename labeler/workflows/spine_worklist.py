@@ -21,8 +21,8 @@ from labeler.storage.case_centroids import first_header, readable_centroids, wit
 from labeler.storage.cases import Case, inspect
 from labeler.storage.errors import ImageError
 from labeler.storage.sidecar import load_sidecar
-from labeler.workflows.correct_landmarks import FIELD, centroids_of, doubts_of
 from labeler.workflows.open_folder import Worklist
+from labeler.workflows.spine_findings import FIELD
 from labeler.workflows.track_effort import edits_of, seconds_of
 from labeler.workflows.workspace import Workspace
 
@@ -69,8 +69,8 @@ class SpineWorklist(QObject):
         worklist.reset.connect(self._reset)
         worklist.rows_added.connect(lambda first, last: self._look())
         ws.perspective.changed.connect(lambda name: self._look())
+        # the state of the spine has heard of these before
         ws.session.changed.connect(self._edited)
-        ws.session.mask_loaded.connect(lambda name: self._follow())
         ws.session.volume_loaded.connect(lambda name: self._follow())
         ws.session.regions_changed.connect(lambda name: self._follow())
 
@@ -108,11 +108,11 @@ class SpineWorklist(QObject):
 
     def _follow(self) -> None:
         """Take the row of the open case from the window instead of from its files."""
-        session, case = self._ws.session, self._ws.session.case
+        spine, case = self._ws.spine, self._ws.session.case
         if case is None or case.id not in self._rows:
             return
         before = self._rows[case.id]
-        summary = summarize(centroids_of(session), doubts_of(session))
+        summary = summarize(spine.centroids, spine.doubts)
         if summary != before.summary:
             self._rows[case.id] = SpineRow(summary, before.active_s, before.edits)
             self.row_changed.emit(case.id)

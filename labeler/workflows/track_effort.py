@@ -14,8 +14,8 @@ from PyQt5.QtCore import QObject, pyqtSignal
 
 from labeler.state.session import Change
 from labeler.storage.cases import Case
-from labeler.workflows.correct_landmarks import FIELD
 from labeler.workflows.open_case import CaseOpener
+from labeler.workflows.spine_findings import FIELD
 from labeler.workflows.workspace import Workspace
 
 #: Nothing done for longer is a pause, s.

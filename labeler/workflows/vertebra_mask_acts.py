@@ -17,12 +17,9 @@ from labeler.workflows.background_edit import (
     draft_in_background,
     find_in_background,
 )
-from labeler.workflows.correct_landmarks import (
-    VERTEBRA_WORDS,
-    centroids_of,
-    replace_centroids,
-)
+from labeler.workflows.correct_landmarks import replace_centroids
 from labeler.workflows.edit_rules import EditRefused, lock_of, refuse_read_only
+from labeler.workflows.spine_findings import VERTEBRA_WORDS, centroids_of
 from labeler.workflows.workspace import Workspace
 
 NO_VERTEBRAE = "The labels of {} are no vertebrae"

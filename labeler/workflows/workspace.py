@@ -11,6 +11,7 @@ from labeler.state.settings import Settings
 from labeler.state.spine_state import SpineState
 from labeler.state.tasks import TaskRunner
 from labeler.state.view_state import ViewState
+from labeler.workflows.spine_findings import SpineFollower
 
 
 @dataclass(frozen=True)
@@ -24,3 +25,6 @@ class Workspace:
     tasks: TaskRunner
     perspective: Perspective = field(default_factory=Perspective)
     spine: SpineState = field(default_factory=SpineState)
+
+    def __post_init__(self) -> None:
+        SpineFollower(self.session, self.spine)  # belongs to the state, which keeps it

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PyQt5.QtCore import QPoint, Qt
+from PyQt5.QtCore import QEvent, QObject, QPoint, Qt
 from PyQt5.QtTest import QTest
+from PyQt5.QtWidgets import QApplication, QListWidget
 
+from labeler.core import landmark_checks
 from labeler.core.geometry import Plane
 from labeler.core.landmarks import Centroid
+from labeler.core.spine_summary import summarize
 from labeler.core.vertebrae import LEVELS, typed_level
 from labeler.state.strip_view import StripView
 from labeler.state.view_state import Window
@@ -22,7 +25,16 @@ from labeler.ui.spine_checks import DoubtCard, SpineChecks
 from labeler.ui.spine_layer import SpineLayer
 from labeler.ui.spine_pane import grey_values
 from labeler.ui.style import ACCENT, AMBER, FAINT, RED
-from labeler.workflows.correct_landmarks import replace_centroids, swap_with_next
+from labeler.ui.view_grid import ViewGrid
+from labeler.workflows import spine_findings
+from labeler.workflows.correct_landmarks import (
+    remove_centroid,
+    replace_centroids,
+    shift_levels,
+    swap_with_next,
+)
+from labeler.workflows.open_folder import Worklist
+from labeler.workflows.spine_worklist import SpineRow, SpineWorklist
 from tests.case_world import make_workspace, open_case
 
 
@@ -177,3 +189,113 @@ def test_a_picture_is_grey_by_the_window_and_black_outside():
     np.testing.assert_allclose(grey[10, :100], expected, atol=1)
     half = grey_values(image, Window(500.0, 500.0), (10.0, 5.0), 0.5, (60, 40))
     assert half[0, 40] == grey[5, 30]
+
+
+# --- how often things are done: a hand that drags must not wait
+
+
+def test_doubts_are_worked_out_once_for_everybody(ws, qtbot, tmp_path, monkeypatch):
+    """The layer, its panels and the list of cases share what was found."""
+    replace_centroids(ws, "Take centroids", spine())
+    layer = SpineLayer(ws)
+    levels = LevelList(ws, layer)
+    checks = SpineChecks(ws, Commands({}), layer)
+    worklist = SpineWorklist(ws, Worklist(ws.tasks))
+    worklist._rows[ws.session.case.id] = SpineRow(summarize({}, ()))
+    for widget in (levels, checks):
+        qtbot.addWidget(widget)
+    counted = []
+    monkeypatch.setattr(
+        spine_findings, "check", lambda *args: counted.append(args) or landmark_checks.check(*args)
+    )
+    shift_levels(ws, None, "all", 1)
+    assert len(counted) == 1
+    assert levels.texts() == ["T10", "T11", "T12", "L1", "L2"]
+    assert worklist.rows[ws.session.case.id].summary.levels == "T10\u2013L2"
+    swap_with_next(ws, "1")
+    assert len(counted) == 2
+    assert "look swapped" in checks.sentences()[0]
+
+
+def test_a_drag_works_nothing_out_but_the_line(ws, layer, qtbot, monkeypatch):
+    replace_centroids(ws, "Take centroids", spine())
+    checks = SpineChecks(ws, Commands({}), layer)
+    qtbot.addWidget(checks)
+    monkeypatch.setattr(spine_findings, "check", lambda *_: pytest.fail("checked in a drag"))
+    cards = checks.findChildren(DoubtCard)
+    for step in range(5):
+        layer.drag("2", np.array((3.0 * step, 0.0, 0.0)))
+    assert checks.findChildren(DoubtCard) == cards
+    assert layer.curve is layer.curve
+    assert layer.curve.at(0.0)[0] == pytest.approx(12.0)
+
+
+def test_names_change_without_a_new_list(ws, layer, qtbot):
+    replace_centroids(ws, "Take centroids", spine())
+    levels = LevelList(ws, layer)
+    qtbot.addWidget(levels)
+    rows = levels.findChild(QListWidget, "levelRows")
+    before = [rows.item(n) for n in range(rows.count())]
+    with qtbot.assertNotEmitted(rows.model().dataChanged):  # which lays all rows out anew
+        shift_levels(ws, None, "all", 1)
+    assert [rows.item(n) for n in range(rows.count())] == before
+    assert [item.data(Qt.AccessibleTextRole) for item in before] == levels.texts()
+    swap_with_next(ws, "1")
+    assert "look swapped" in before[1].toolTip()
+
+
+def test_a_view_repaints_only_around_what_is_dragged(ws, qtbot, tmp_path):
+    open_case(ws, tmp_path)
+    middle = np.array((60.0, 60.0, 60.0))
+    places = {"1": Centroid("T9", (60.0, 60.0, 60.0)), "2": Centroid("T10", (60.0, 60.0, 90.0))}
+    replace_centroids(ws, "Take centroids", places)
+    grid = ViewGrid(ws, Commands({}))
+    qtbot.addWidget(grid)
+    grid.resize(800, 800)
+    grid.show()
+    ws.views.set_frame(crosshair_ras=middle, center_ras=middle)
+    view = grid.views[0]
+    QApplication.processEvents()
+    painted = PaintWatch(view)
+    grid.spine.drag("1", middle + np.array((1, 0, 0)))
+    QApplication.processEvents()
+    painted.rects.clear()
+    grid.spine.drag("1", middle + np.array((2, 0, 0)))
+    QApplication.processEvents()
+    grid.spine.drag("1", middle + np.array((20, 0, 0)))
+    QApplication.processEvents()
+    *_, rect = painted.rects
+    assert 0 < rect.width() * rect.height() < view.width() * view.height() / 3
+    for away in (2, 20):  # where it was, and where it is
+        assert rect.contains(view.pos_of(middle + np.array((away, 0, 0))).toPoint())
+    painted.rects.clear()
+    grid.spine.drag("2", np.array((62.0, 60.0, 90.0)))  # 30 mm from the slice of the view
+    QApplication.processEvents()
+    painted.rects.clear()
+    grid.spine.drag("2", np.array((64.0, 60.0, 90.0)))
+    QApplication.processEvents()
+    assert painted.rects == []
+
+
+def test_a_centroid_that_is_deleted_while_it_is_dragged_is_gone(ws, layer):
+    replace_centroids(ws, "Take centroids", spine())
+    layer.drag("2", np.array((3.0, 0.0, 0.0)))
+    remove_centroid(ws, "2")
+    layer.drag("2", np.array((4.0, 0.0, 0.0)))
+    layer.drop()
+    assert "2" not in layer.centroids
+    assert not layer.is_dragging
+
+
+class PaintWatch(QObject):
+    """Notes what a widget paints."""
+
+    def __init__(self, widget) -> None:
+        super().__init__(widget)
+        self.rects = []
+        widget.installEventFilter(self)
+
+    def eventFilter(self, widget, event) -> bool:
+        if event.type() == QEvent.Paint:
+            self.rects.append(event.rect())
+        return False

@@ -16,7 +16,8 @@ from labeler.state.proposals import ModelRun, Proposal, ProposedPoint
 from labeler.storage.landmarks import StoredGrid, read_centroids, write_slicer, write_verse
 from labeler.storage.sidecar import load_sidecar
 from labeler.ui.centroid_actions import SLICER_FILTER, VERSE_FILTER, with_ending
-from labeler.workflows.correct_landmarks import centroids_of, move_centroid
+from labeler.workflows.correct_landmarks import move_centroid
+from labeler.workflows.spine_findings import centroids_of
 from tests.cases_on_disk import SHAPE_IJK, affine, write_case
 from tests.scenarios.remote_window import RemoteWindow
 

@@ -19,7 +19,8 @@ from labeler.offscreen import snapshot
 from labeler.ui import formats
 from labeler.ui.command_table import COMMANDS
 from labeler.ui.style import ACCENT
-from labeler.workflows.correct_landmarks import centroids_of, replace_centroids
+from labeler.workflows.correct_landmarks import replace_centroids
+from labeler.workflows.spine_findings import centroids_of
 from tests.cases_on_disk import write_case
 from tests.gui.view_world import drag, move, press, release
 from tests.scenarios.conftest import stop

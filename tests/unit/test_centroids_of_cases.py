@@ -21,7 +21,6 @@ from labeler.storage.unsaved import journal_path
 from labeler.workflows.check_cases import check_case
 from labeler.workflows.correct_landmarks import (
     add_centroid,
-    centroids_of,
     move_centroid,
     remove_centroid,
     rename_centroid,
@@ -31,6 +30,7 @@ from labeler.workflows.review_case import set_status
 from labeler.workflows.save_case import CaseSaver
 from labeler.workflows.settle_centroids import CentroidSettler
 from labeler.workflows.settle_notes import NotesSettler
+from labeler.workflows.spine_findings import centroids_of
 from labeler.workflows.spine_worklist import spine_row
 from tests.cases_on_disk import write_image
 from tests.unit.test_landmark_files import DIRECTIONS

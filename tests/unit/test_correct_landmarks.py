@@ -5,11 +5,8 @@ import pytest
 from labeler.core.landmarks import Centroid, from_above
 from labeler.core.vertebrae import GAPS_MM, LEVELS, RARE
 from labeler.workflows.correct_landmarks import (
-    FIELD,
     add_centroid,
-    centroids_of,
     count_as_extra,
-    doubts_of,
     move_centroid,
     next_doubt,
     remove_centroid,
@@ -20,6 +17,7 @@ from labeler.workflows.correct_landmarks import (
     swap_with_next,
 )
 from labeler.workflows.edit_rules import EditRefused
+from labeler.workflows.spine_findings import FIELD, centroids_of, doubts_of
 from tests.case_world import make_workspace, open_case
 
 USUAL = [name for name in LEVELS if name not in RARE]
@@ -116,19 +114,19 @@ def test_nothing_to_do_is_no_edit(ws):
 
 
 def test_doubts_are_walked_from_above_and_round(ws):
-    assert next_doubt(ws.session, None) is not None or not doubts_of(ws.session)
+    assert next_doubt(ws.spine, None) is not None or not doubts_of(ws.session)
     replace_centroids(ws, "Read centroids", spine("T8", "L2"))
     rename_centroid(ws, "1", "T8")
     rename_centroid(ws, "4", "L1")
     doubted = [d.keys[0] for d in doubts_of(ws.session) if d.kind != "outside"]
     assert {"0", "4"} <= set(doubted)
-    first = next_doubt(ws.session, None)
-    second = next_doubt(ws.session, first)
+    first = next_doubt(ws.spine, None)
+    second = next_doubt(ws.spine, first)
     assert second != first
     walked = {first}
     while second not in walked:
         walked.add(second)
-        second = next_doubt(ws.session, second)
+        second = next_doubt(ws.spine, second)
     assert walked == {d.keys[0] for d in doubts_of(ws.session)}
 
 

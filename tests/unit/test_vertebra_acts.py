@@ -15,8 +15,9 @@ from labeler.state.proposals import PROVENANCE, ModelRun, Proposal, ProposedPoin
 from labeler.storage.landmarks import StoredGrid, read_centroids, write_slicer
 from labeler.workflows.accept_landmarks import take_landmarks
 from labeler.workflows.centroid_files import export_centroids, open_centroids
-from labeler.workflows.correct_landmarks import centroids_of, replace_centroids, shift_levels
+from labeler.workflows.correct_landmarks import replace_centroids, shift_levels
 from labeler.workflows.edit_rules import EditRefused
+from labeler.workflows.spine_findings import centroids_of
 from labeler.workflows.vertebra_mask_acts import centroids_from_mask, relabel_mask
 from tests.case_world import make_grid, make_workspace, open_case, plain_order, sphere
 from tests.cases_on_disk import write_image
