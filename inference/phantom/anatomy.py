@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inference.phantom import bowel, organs
 from inference.phantom.chest import paint_chest
-from inference.phantom.donors import Donor, Transplant
+from inference.phantom.donors import Donor
 from inference.phantom.great_vessels import (
     GreatVessels,
     make_great_vessels,
@@ -26,6 +26,7 @@ from inference.phantom.rendering import breathing_weight
 from inference.phantom.scene import Scene
 from inference.phantom.skeleton import Spine, Vertebra, paint_ribs, paint_spine
 from inference.phantom.torso import Body, Trunk, cavity_depth_mm, make_trunk, paint_trunk
+from inference.phantom.transplant import Transplant
 from inference.phantom.variety import PLAIN, Variety
 
 
@@ -68,6 +69,33 @@ def _weight(grid: Grid, body: Body, spine: Spine) -> NDArray[np.uint8]:
     # the column and what lies behind it stay where they are
     aside = np.hypot(x - column[:, 0, None, None], np.maximum(y - column[:, 1, None, None], 0.0))
     return breathing_weight(grid, depth.astype(np.float32), (aside - 18.0).astype(np.float32))
+
+
+def _paint_organs(
+    scene: Scene,
+    body: Body,
+    spine: Spine,
+    trunk: Trunk,
+    vessels: GreatVessels,
+    rng: np.random.Generator,
+    variety: Variety,
+    donor: Donor | None,
+) -> tuple[dict[str, NDArray[np.float64]], Liver]:
+    """Paint the solid organs and the stomach; return the hila of the kidneys, and the liver."""
+    if donor is not None:
+        hila, liver = Transplant(
+            donor, scene.grid, body, spine, trunk, vessels, variety, rng
+        ).paint(scene)
+        # the stomach yields to the shapes of the donor
+        organs.paint_stomach(scene, body, trunk, rng)
+        return hila, liver
+    hila, bed = organs.paint_kidneys(scene, body, spine, trunk, rng)
+    organs.paint_stomach(scene, body, trunk, rng)
+    organs.paint_gallbladder(scene, body, trunk, rng)
+    organs.paint_spleen(scene, body, trunk, rng, variety.spleen)
+    liver = make_liver(scene, body, spine, trunk, vessels, bed, rng, variety)
+    organs.paint_pancreas(scene, body, vessels, trunk, rng)
+    return hila, liver
 
 
 def _paint_bowel(
@@ -128,18 +156,7 @@ def make_anatomy(
     vessels = make_great_vessels(grid, body, spine, rng)
     paint_chest(scene, body, spine, trunk, vessels, rng)
     paint_great_vessels(scene, vessels)
-    if donor is None:
-        hila, bed = organs.paint_kidneys(scene, body, spine, trunk, rng)
-        organs.paint_stomach(scene, body, trunk, rng)
-        organs.paint_gallbladder(scene, body, trunk, rng)
-        organs.paint_spleen(scene, body, trunk, rng, variety.spleen)
-        liver = make_liver(scene, body, spine, trunk, vessels, bed, rng, variety)
-        organs.paint_pancreas(scene, body, vessels, trunk, rng)
-    else:
-        fitted = Transplant(donor, grid, body, spine, trunk, vessels, variety, rng)
-        hila, liver = fitted.paint(scene)
-        # the stomach yields to the shapes of the donor
-        organs.paint_stomach(scene, body, trunk, rng)
+    hila, liver = _paint_organs(scene, body, spine, trunk, vessels, rng, variety, donor)
     organs.paint_adrenals(scene, body, spine)
     step(0.75, "Bowel")
     _paint_bowel(scene, body, trunk, variety, rng)

@@ -180,7 +180,7 @@ def read_label_map(path: Path) -> tuple[NDArray[np.uint16], dict[int, str], Grid
     structures = _array(path, image).astype(np.uint16)
     size = (float(spacing[0]), float(spacing[1]), float(spacing[2]))
     origin = (float(affine[0, 3]), float(affine[1, 3]), float(affine[2, 3]))
-    return structures, structure_names(path, image), Grid(structures.shape, size, origin)  # type: ignore[arg-type]
+    return structures, structure_names(path, image), Grid(structures.shape, size, origin)
 
 
 def read_scan(ct_path: Path, labels_path: Path, margin_mm: float = 50.0) -> RealScan:
