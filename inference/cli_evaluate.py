@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -99,8 +100,16 @@ def liver(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for report.html, figures.csv and scans.csv.",
 )
-@click.option("--cases", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--cases", default=50, show_default=True, type=click.IntRange(0, 10_000))
 @click.option("--seed", default=FIRST_SEED, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--variants",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 1000),
+    help="Synthetic spines besides with each unusual number of vertebrae (T11, T13, L4, L6).",
+)
+@click.option("--masks", is_flag=True, help="Draw the vertebrae as well, and judge the masks.")
 @click.option(
     "--images",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -113,28 +122,40 @@ def liver(
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 def vertebra(
-    out: Path, cases: int, seed: int, images: Path | None, model: Path | None, device: str
+    out: Path,
+    cases: int,
+    seed: int,
+    variants: int,
+    masks: bool,
+    images: Path | None,
+    model: Path | None,
+    device: str,
 ) -> None:
     """Measure the vertebra model on synthetic spines, whole and in part, or on real CTs.
 
     What is done so far is written after every scan, so that it may be stopped at any time.
     """
+    import itertools
+
     from inference.devices import resolve_device
     from inference.evaluation.spine_report import spine_report_html
-    from inference.evaluation.spine_scans import known_spines, phantom_spine
+    from inference.evaluation.spine_scans import known_spines, phantom_spine, variant_spines
     from inference.evaluation.spine_summary import scans_csv, spine_figures, spine_figures_csv
     from inference.evaluation.vertebra import SpineResult, evaluate_spine
     from inference.progress import Silent
     from inference.vertebra import VertebraFactory
 
     loaded = VertebraFactory(model).load(resolve_device(device))
-    spines = known_spines(images) if images else (phantom_spine(seed + n) for n in range(cases))
+    usual = (phantom_spine(seed + n) for n in range(cases))
+    unusual = variant_spines(seed + cases, variants)
+    spines = known_spines(images) if images else itertools.chain(usual, unusual)
+    draw = partial(loaded.draw, context=Silent()) if masks else None
     kind = f"CTs of {images.name}" if images else "synthetic spines"
     out.mkdir(parents=True, exist_ok=True)
     results: list[SpineResult] = []
     done = 0
     for done, spine in enumerate(spines, start=1):
-        results += evaluate_spine(loaded.pipeline, spine, Silent())
+        results += evaluate_spine(loaded.pipeline, spine, Silent(), draw)
         title = f"{loaded.card.title} {loaded.card.version}, {done} {kind}"
         (out / "report.html").write_text(spine_report_html(results, title), encoding="utf-8")
         (out / "figures.csv").write_text(

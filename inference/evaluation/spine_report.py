@@ -34,9 +34,9 @@ def spine_report_html(results: Sequence[SpineResult], title: str) -> str:
         "own and lies within 20 mm. Values with 95 % intervals (bootstrap over scans for "
         "identification and distances, Wilson for other proportions).</p>",
     ]
-    for field in dict.fromkeys(f.field for f in figures):
-        body += [f"<h2>{escape(field)}</h2>", _table([f for f in figures if f.field == field])]
-        if field == ALL:
+    for group in dict.fromkeys(f.group for f in figures):
+        body += [f"<h2>{escape(group)}</h2>", _table([f for f in figures if f.group == group])]
+        if group == ALL:
             body.append(_shifts(results))
     return page(title, body)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from inference.contract import Image
-from inference.phantom.spine.scene import attenuation, make_spine_scene
+from inference.grid import Grid, grid_of
+from inference.phantom.spine.curve import VARIANTS, variant_of
+from inference.phantom.spine.scene import attenuation, make_spine_scene, person_variant
+from inference.resampling import resample_labels
 from inference.vertebra.centroid_files import read_verse_centroids
 from inference.vertebra.levels import LEVEL_OF_VERSE
 from inference.vertebra.mask_centres import mask_centres
-from inference.volumes import NIFTI_SUFFIXES, Source, read_source
+from inference.volumes import NIFTI_SUFFIXES, read_source
 
 _SCENE_MM = 2.0
 _FIELDS = ("whole body", "long", "short", "narrow")
@@ -24,6 +27,8 @@ _SLICES_MM = (2.0, 4.0)
 _BLUR_MM, _NOISE_HU = (0.0, 1.2), (0.0, 45.0)
 _WHOLE_MM = 9.0
 """A centre that lies this far inside the first and last slice belongs to a body that is whole."""
+_ABOUT = {"T11": "L1", "T13": "T13", "L4": "S1", "L6": "L6"}
+"""Level that is looked at to tell a variant."""
 _CENTROIDS, _MASKS = ("*_ctd.json",), ("*vert*msk.nii.gz", "*vert*.nii.gz", "*msk.nii.gz")
 
 
@@ -41,6 +46,10 @@ class KnownSpine:
         RAS mm of the bodies by level, those beyond the image included where they are known.
     whole : frozenset of str
         Levels whose bodies are whole in the image: those that are counted.
+    masks : ndarray of uint8 or None
+        VerSe number of each voxel, on the grid of the image; None where nobody drew them.
+    variant : str
+        What is unusual in view, one of `VARIANTS`; empty of all others.
     """
 
     name: str
@@ -48,12 +57,51 @@ class KnownSpine:
     image: Image
     centres_ras: dict[str, NDArray[np.float64]]
     whole: frozenset[str]
+    masks: NDArray[np.uint8] | None = None
+    variant: str = ""
 
 
-def phantom_spine(seed: int) -> KnownSpine:
+def variant_seen(names: Collection[str], whole: Collection[str]) -> str:
+    """Return which unusual number of vertebrae can be told in an image; empty where none can.
+
+    Parameters
+    ----------
+    names : collection of str
+        Levels of the person.
+    whole : collection of str
+        Those whose bodies are whole in the image.
+    """
+    variant = variant_of(names)
+    return variant if variant and _ABOUT[variant] in whole else ""
+
+
+def variant_spines(first_seed: int, count: int) -> Iterator[KnownSpine]:
+    """Yield phantoms with an unusual number of vertebrae in view, `count` of each of `VARIANTS`.
+
+    Their fields of view are those of all phantoms, but lie around what is unusual.
+    """
+    found = dict.fromkeys(VARIANTS, 0)
+    seed = first_seed
+    while min(found.values()) < count:
+        variant = person_variant(seed)
+        if variant and found[variant] < count:
+            spine = phantom_spine(seed, about=_ABOUT[variant])
+            if spine.variant == variant:
+                found[variant] += 1
+                yield spine
+        seed += 1
+
+
+def phantom_spine(seed: int, about: str = "") -> KnownSpine:
     """Return a phantom that training never saw: whole, a part of it, or hardly more than its spine.
 
     Slices are 2 to 4 mm thick, some images are soft, some noisy.
+
+    Parameters
+    ----------
+    seed : int
+    about : str
+        Level that the field of view lies around; any level when empty.
     """
     rng = np.random.default_rng((seed, 11))
     person = make_spine_scene(seed, _SCENE_MM)
@@ -63,7 +111,9 @@ def phantom_spine(seed: int) -> KnownSpine:
     centres = {v.name: v.centre_ras for v in person.spine.vertebrae}
     grid = person.scene.grid
     field = str(rng.choice(_FIELDS))
-    box = _box(field, grid.to_kji(person.spine.centres_ras), grid.shape_kji, rng)
+    about_row = person.spine.names.index(about) if about else None
+    places = grid.to_kji(person.spine.centres_ras)
+    box = _box(field, places, grid.shape_kji, rng, about_row)
     hu, origin = hu[box], grid.to_ras([s.start for s in box])
     thick = rng.uniform(*_SLICES_MM)
     count = max(2, int(hu.shape[0] * _SCENE_MM / thick))
@@ -76,18 +126,29 @@ def phantom_spine(seed: int) -> KnownSpine:
     affine[:3, 3] = origin
     affine[2, 3] += 0.5 * (step_mm - _SCENE_MM)  # zoomed by the voxels' edges
     image = Image(np.rint(np.clip(hu, -1024, 3071)).astype(np.int16), affine)
-    return KnownSpine(f"phantom {seed}", field, image, centres, _whole(image, centres))
+    shown = np.minimum(
+        ((np.arange(count) + 0.5) * step / count).astype(np.intp), step - 1
+    )  # the slice of the person in the middle of each one of the image
+    masks = person.numbers[box][shown]
+    whole = _whole(image, centres)
+    variant = variant_seen(person.spine.names, whole)
+    return KnownSpine(f"phantom {seed}", field, image, centres, whole, masks, variant)
 
 
 def _box(
-    field: str, places: NDArray[np.float64], shape: tuple[int, int, int], rng: np.random.Generator
+    field: str,
+    places: NDArray[np.float64],
+    shape: tuple[int, int, int],
+    rng: np.random.Generator,
+    about: int | None = None,
 ) -> tuple[slice, slice, slice]:
     """Return the part of a person that a field of view shows."""
     low, high = 0, shape[0]
     if field != "whole body":
         span = _LONG_MM if field == "long" else _SHORT_MM
         height = min(shape[0], int(rng.uniform(*span) / _SCENE_MM))
-        middle = places[int(rng.integers(len(places))), 0] + rng.normal(0.0, 10.0)
+        drawn = int(rng.integers(len(places)))
+        middle = places[drawn if about is None else about, 0] + rng.normal(0.0, 10.0)
         low = int(np.clip(middle - height / 2, 0, shape[0] - height))
         high = low + height
     sides = [slice(0, n) for n in shape[1:]]
@@ -133,28 +194,34 @@ def known_spines(folder: Path) -> Iterator[KnownSpine]:
         raise ValueError(f"{folder} has no CT with a _ctd.json or a vertebra mask beside it")
     for ct, truth in pairs:
         source = read_source(ct)
-        centres = true_centres(truth, source)
-        yield KnownSpine(_stem(ct), "", source.image, centres, frozenset(centres))
+        centres, masks = known_truth(truth, source.image)
+        yield KnownSpine(_stem(ct), "", source.image, centres, frozenset(centres), masks)
 
 
-def true_centres(truth: Path, source: Source) -> dict[str, NDArray[np.float64]]:
+def known_truth(
+    truth: Path, image: Image
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.uint8] | None]:
     """Return centres in RAS mm by level, from centroids or from a mask of VerSe numbers.
+
+    With a mask, also the mask on the grid of the image.
 
     Raises
     ------
     ValueError
         The file cannot be used.
     """
-    image = source.image
     if truth.name.endswith(".json"):
         ni, nj, nk = image.array.shape[::-1]
-        return read_verse_centroids(truth, (ni, nj, nk), image.affine_ras)
+        return read_verse_centroids(truth, (ni, nj, nk), image.affine_ras), None
     import nibabel
 
     mask = nibabel.load(truth)
     upright = nibabel.as_closest_canonical(mask)  # type: ignore[no-untyped-call]
-    labels = np.asarray(upright.dataobj).round().astype(np.int16).transpose(2, 1, 0)
-    return mask_centres(np.ascontiguousarray(labels), upright.affine, LEVEL_OF_VERSE)
+    labels = np.asarray(upright.dataobj).round().astype(np.uint8).transpose(2, 1, 0)
+    nk, nj, ni = labels.shape
+    placed = resample_labels(labels, Grid((nk, nj, ni), upright.affine), grid_of(image))
+    centres = mask_centres(np.ascontiguousarray(labels), upright.affine, LEVEL_OF_VERSE)
+    return centres, placed
 
 
 def _images(folder: Path) -> list[Path]:

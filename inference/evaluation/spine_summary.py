@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from inference.evaluation.spine_masks import MaskScore
 from inference.evaluation.vertebra import METHODS, REGIONS, SpineResult, located
 from inference.metrics import Interval, bootstrap, wilson
 
-ALL = "all"
+ALL, NORMAL = "all", "usual number of vertebrae"
 SHIFTS = (-2, -1, 0, 1, 2)
 MISSED, ELSEWHERE = "missed", "no vertebra"
 
@@ -25,28 +27,43 @@ class SpineFigure:
 
     Parameters
     ----------
-    field, method, measure : str
+    group : str
+        All scans, those of a field of view, or those in which a variant is in view.
+    method, measure : str
     interval : Interval
     """
 
-    field: str
+    group: str
     method: str
     measure: str
     interval: Interval
 
 
 def spine_figures(results: Sequence[SpineResult]) -> list[SpineFigure]:
-    """Return all figures: over all scans and by kind of field of view, for each method."""
+    """Return all figures for each method.
+
+    Over all scans, by kind of field of view, and by the number of vertebrae where some scans show
+    an unusual one.
+    """
+    groups = dict.fromkeys(group for result in results for group in groups_of(result))
+    if set(groups) <= {ALL, NORMAL, *(r.field for r in results)}:
+        groups.pop(NORMAL, None)
     found = []
-    for field in (ALL, *dict.fromkeys(r.field for r in results if r.field)):
+    for group in groups:
         for method in METHODS:
-            scans = [r for r in results if r.method == method and field in (ALL, r.field)]
+            scans = [r for r in results if r.method == method and group in groups_of(r)]
             if scans:
                 named = [*_scan_figures(scans), *_region_figures(scans), *_flag_figures(scans)]
                 if method == METHODS[0]:
-                    named += _part_figures(scans)
-                found += [SpineFigure(field, method, name, value) for name, value in named]
+                    named += [*_part_figures(scans), *_mask_figures(scans)]
+                found += [SpineFigure(group, method, name, value) for name, value in named]
     return found
+
+
+def groups_of(result: SpineResult) -> tuple[str, ...]:
+    """Return the groups that a scan is counted in."""
+    unusual = f"variant {result.variant}" if result.variant else NORMAL
+    return tuple(group for group in (ALL, result.field, unusual) if group)
 
 
 def identification(scans: Sequence[SpineResult], levels: str = "CTL") -> Interval:
@@ -114,6 +131,30 @@ def _part_figures(scans: Sequence[SpineResult]) -> list[tuple[str, Interval]]:
     ]
 
 
+def _mask_figures(scans: Sequence[SpineResult]) -> list[tuple[str, Interval]]:
+    """Return how well vertebrae are drawn: scans are drawn anew, each with all its vertebrae."""
+    drawn = [scan.masks for scan in scans if scan.masks]
+    if not drawn:
+        return []
+    every = sum(map(len, drawn))
+
+    def mean(value: Callable[[MaskScore], float]) -> Interval:
+        rows = [np.array([value(mask) for mask in masks]) for masks in drawn]
+
+        def over(numbers: NDArray[np.float64]) -> float:
+            return float(np.nanmean(np.concatenate([rows[int(n)] for n in numbers])))
+
+        found = bootstrap([float(n) for n in range(len(rows))], over)
+        return Interval(found.value, found.low, found.high, every)
+
+    return [
+        ("mask Dice, name and all", mean(lambda mask: mask.named)),
+        ("mask Dice, whatever the name", mean(lambda mask: mask.matched)),
+        ("masks with Dice of at least 0.8", mean(lambda mask: float(mask.matched >= 0.8))),
+        ("mask surface distance, mm", mean(lambda mask: mask.surface_mm)),
+    ]
+
+
 def _distance(scan: SpineResult, identified: bool) -> float:
     found = [v.distance_mm for v in scan.true if not v.missed and (v.identified or not identified)]
     return float(np.mean(found)) if found else math.nan
@@ -122,6 +163,11 @@ def _distance(scan: SpineResult, identified: bool) -> float:
 def _share(values: Iterable[bool]) -> Interval:
     known = list(values)
     return wilson(sum(known), len(known))
+
+
+def _mean_of(values: Iterable[float]) -> str:
+    known = list(values)
+    return f"{np.nanmean(known):.3f}" if known else ""
 
 
 def shift_counts(scans: Sequence[SpineResult]) -> dict[str, int]:
@@ -150,11 +196,11 @@ def spine_figures_csv(found: Sequence[SpineFigure]) -> str:
     """Return the figures as CSV."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("field of view", "method", "measure", "value", "low", "high", "n"))
+    writer.writerow(("group", "method", "measure", "value", "low", "high", "n"))
     for f in found:
         i = f.interval
         numbers = [f"{v:.4f}" for v in (i.value, i.low, i.high)]
-        writer.writerow((f.field, f.method, f.measure, *numbers, i.count))
+        writer.writerow((f.group, f.method, f.measure, *numbers, i.count))
     return out.getvalue()
 
 
@@ -165,6 +211,7 @@ def scans_csv(results: Sequence[SpineResult]) -> str:
     columns: tuple[tuple[str, Callable[[SpineResult], object]], ...] = (
         ("scan", lambda r: r.name),
         ("field of view", lambda r: r.field),
+        ("variant", lambda r: r.variant),
         ("method", lambda r: r.method),
         ("vertebrae", lambda r: len(r.true)),
         ("identified", lambda r: sum(v.identified for v in r.true)),
@@ -173,6 +220,8 @@ def scans_csv(results: Sequence[SpineResult]) -> str:
         ("flagged", lambda r: sum(p.flagged for p in r.predicted)),
         ("shift", lambda r: "" if r.shift is None else r.shift),
         ("all correct", lambda r: int(r.all_correct)),
+        ("mask Dice", lambda r: _mean_of(mask.matched for mask in r.masks)),
+        ("mask surface mm", lambda r: _mean_of(mask.surface_mm for mask in r.masks)),
         ("mean distance mm", lambda r: f"{_distance(r, identified=False):.2f}"),
         ("levels", lambda r: f"{r.true[0].level} to {r.true[-1].level}" if r.true else ""),
         ("seconds", lambda r: f"{r.seconds:.1f}"),

@@ -9,25 +9,32 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference.contract import Context
+from inference.contract import Context, Image, LabelMap
+from inference.evaluation.spine_masks import MaskScore, score_masks
 from inference.evaluation.spine_scans import KnownSpine
+from inference.grid import grid_of
 from inference.vertebra.levels import INDEX, LEVELS
+from inference.vertebra.model import DRAWN
 from inference.vertebra.pipeline import (
     Evidence,
     Method,
     NoSpine,
     Pipeline,
+    SpineReading,
     centre_near,
     decide,
 )
 from inference.vertebra.rectification import sample
+
+Draw: TypeAlias = Callable[[SpineReading, Image], LabelMap]
 
 IDENTIFIED_MM = 20.0
 ARG_MAX = "arg-max"
@@ -114,6 +121,10 @@ class SpineResult:
         The same for every method.
     seconds : float
         Of the networks and the decision.
+    variant : str
+        Level that is unusual in view, or last in a person with one less; empty of all others.
+    masks : tuple of MaskScore
+        Of the true vertebrae whose bodies are whole; empty where nothing was drawn.
     """
 
     name: str
@@ -123,6 +134,8 @@ class SpineResult:
     predicted: tuple[Prediction, ...]
     parts: Parts
     seconds: float = dataclasses.field(compare=False)
+    variant: str = ""
+    masks: tuple[MaskScore, ...] = ()
 
     @property
     def all_correct(self) -> bool:
@@ -137,9 +150,19 @@ class SpineResult:
 
 
 def evaluate_spine(
-    pipeline: Pipeline, spine: KnownSpine, context: Context
+    pipeline: Pipeline, spine: KnownSpine, context: Context, draw: Draw | None = None
 ) -> Iterator[SpineResult]:
-    """Yield the results of a scan, one for each of `METHODS`."""
+    """Yield the results of a scan, one for each of `METHODS`.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    spine : KnownSpine
+    context : Context
+    draw : callable, optional
+        Draws the vertebrae of a reading; they are judged where the truth has masks, with the first
+        method.
+    """
     started = time.monotonic()
     try:
         evidence = pipeline.look(spine.image, context)
@@ -147,12 +170,24 @@ def evaluate_spine(
         evidence = None
     spent = time.monotonic() - started
     parts = Parts() if evidence is None else parts_of(evidence, spine)
+    masks = () if evidence is None or draw is None else _mask_scores(evidence, spine, draw)
     for method in METHODS:
         started = time.monotonic()
         found = {} if evidence is None else _decided(evidence, method)
         true, predicted = compare(spine, found)
         seconds = spent + time.monotonic() - started
-        yield SpineResult(spine.name, spine.field, method, true, predicted, parts, seconds)
+        yield SpineResult(
+            spine.name, spine.field, method, true, predicted, parts, seconds, spine.variant,
+            masks if method == METHODS[0] else (),
+        )  # fmt: skip
+
+
+def _mask_scores(evidence: Evidence, spine: KnownSpine, draw: Draw) -> tuple[MaskScore, ...]:
+    if spine.masks is None:
+        return ()
+    drawn = draw(decide(evidence), spine.image).array
+    names = {number: name for number, name in DRAWN.items() if name in spine.whole}
+    return score_masks(spine.masks, drawn, grid_of(spine.image).spacing_kji_mm, names)
 
 
 def _decided(evidence: Evidence, method: str) -> dict[str, tuple[NDArray[np.float64], bool]]:

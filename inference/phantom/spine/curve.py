@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,8 @@ _DISC_SHARES = (0.2, 0.2, 0.28, 0.28, 0.24, 0.18, 0.18, 0.22, 0.25, 0.28, 0.30, 
 _SLOPE_LEVELS = ("C1", "C4", "C7", "T3", "T7", "T11", "L1", "L3", "L5", "S1")
 _SLOPES_DEG = (-6.0, 4.0, 20.0, 16.0, 0.0, -12.0, -12.0, 0.0, 18.0, 35.0)
 
-_VARIANTS = ("T11", "T13", "L4", "L6")
+VARIANTS = ("T11", "T13", "L4", "L6")
+"""Last thoracic or lumbar vertebra of people with one less or one more than usual."""
 _VARIANT_SHARE = 0.04
 _COMPRESSED_SHARE = 0.07
 
@@ -62,7 +64,7 @@ def draw_levels(rng: np.random.Generator) -> tuple[str, ...]:
     names = [name for name in LEVELS if name not in {"T13", "L6"}]
     if rng.random() >= _VARIANT_SHARE:
         return tuple(names)
-    variant = rng.choice(_VARIANTS)
+    variant = rng.choice(VARIANTS)
     if variant == "T11":  # eleven thoracic vertebrae
         names.remove("T12")
     elif variant == "L4":
@@ -72,6 +74,17 @@ def draw_levels(rng: np.random.Generator) -> tuple[str, ...]:
     else:
         names.insert(names.index("L5") + 1, "L6")
     return tuple(names)
+
+
+def variant_of(names: Collection[str]) -> str:
+    """Return which of `VARIANTS` a person has; empty of most people."""
+    unusual = {
+        "T11": "T12" not in names,
+        "T13": "T13" in names,
+        "L4": "L5" not in names,
+        "L6": "L6" in names,
+    }
+    return next((variant for variant in VARIANTS if unusual[variant]), "")
 
 
 def _by_level(

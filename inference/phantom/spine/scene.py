@@ -12,7 +12,7 @@ from inference.phantom.grids import Grid
 from inference.phantom.scene import Scene
 from inference.phantom.skeleton import Vertebra, arch_field, body_field
 from inference.phantom.spine.body import BodyPainter, make_outline
-from inference.phantom.spine.curve import WholeSpine, draw_spine
+from inference.phantom.spine.curve import WholeSpine, draw_levels, draw_spine, variant_of
 from inference.phantom.spine.tissue import Tissue, draw_attenuations
 from inference.vertebra.levels import VERSE_NUMBER
 
@@ -57,7 +57,7 @@ def make_spine_scene(
     reach_mm : tuple of float
         What is shown beside, before and behind the spine; the person is the same.
     """
-    shape, look = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+    shape, look = _generators(seed)
     spine = draw_spine(shape)
     scene = Scene(_grid(spine, spacing_mm, reach_mm), Tissue.AIR)
     BodyPainter(scene, spine, make_outline(spine, shape), look).paint()
@@ -65,6 +65,16 @@ def make_spine_scene(
     if look.random() < _METAL_SHARE:
         _paint_screws(scene, spine, look)
     return SpineScene(scene, spine, numbers)
+
+
+def person_variant(seed: int) -> str:
+    """Return which unusual number of vertebrae a person has, without painting anybody."""
+    return variant_of(draw_levels(_generators(seed)[0]))
+
+
+def _generators(seed: int) -> list[np.random.Generator]:
+    """Return what decides the shape of a person, and what decides the rest."""
+    return [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2)]
 
 
 def attenuation(
