@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from labeler.core.geometry import Grid
+from labeler.core.labels import Label, LabelTable, spare_colour
 from labeler.core.landmarks import Centroids, Point
+from labeler.core.proposals import label_finder
 from labeler.core.vertebrae import NUMBERS, TOTALSEGMENTATOR_NUMBERS
 
 #: The body is the part deeper than this share of the greatest depth. Found on VerSe 004: agrees
@@ -22,13 +24,27 @@ _REACH_MM = 25.0
 def numbering(values: Collection[int]) -> Mapping[str, int] | None:
     """Return which levels the values of a vertebra mask stand for, by the range they lie in.
 
-    Those of VerSe end at 28; those of TotalSegmentator begin at 26 with the sacrum. None when
-    the values fit neither, or there are none.
+    Those of VerSe end at 28; those of TotalSegmentator begin at 26 with the sacrum. What fits both
+    is L4 to S1 rather than sacrum, coccyx and T13 alone. None when the values fit neither, or
+    there are none.
     """
-    if values and max(values) <= max(NUMBERS.values()):
-        return NUMBERS
-    there = TOTALSEGMENTATOR_NUMBERS.values()
-    return TOTALSEGMENTATOR_NUMBERS if values and set(values) <= set(there) else None
+    if values and set(values) <= set(TOTALSEGMENTATOR_NUMBERS.values()):
+        return TOTALSEGMENTATOR_NUMBERS
+    return NUMBERS if values and max(values) <= max(NUMBERS.values()) else None
+
+
+def with_vertebrae(table: LabelTable) -> LabelTable:
+    """Return a table that names vertebrae as well: those of TotalSegmentator, where it has none.
+
+    A level that the table names already keeps its value, and a value that is taken its name.
+    """
+    find = label_finder(table)
+    added = [
+        Label(value, level, spare_colour(value), "bone")
+        for level, value in TOTALSEGMENTATOR_NUMBERS.items()
+        if find(level) is None and value not in table
+    ]
+    return LabelTable([*table, *added]) if added else table
 
 
 def body_centres(

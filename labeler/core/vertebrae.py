@@ -45,9 +45,12 @@ TOTALSEGMENTATOR_NUMBERS = MappingProxyType(
         **{f"L{n}": 32 - n for n in range(1, 6)},
         **{f"T{n}": 44 - n for n in range(1, 13)},
         **{f"C{n}": 51 - n for n in range(1, 8)},
+        "L6": 225,
+        "T13": 228,
     }
 )
-"""Value of a level in a label map of all TotalSegmentator structures (26 is S1, 50 is C1)."""
+"""Value of a level in a label map of all TotalSegmentator structures (26 is S1, 50 is C1); the rare
+levels, which it does not know, have values beyond all of its structures."""
 
 _PLACE = MappingProxyType({name: n for n, name in enumerate(LEVELS)})
 _USUAL = tuple(name for name in LEVELS if name not in RARE)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from labeler.core.geometry import Grid
 from labeler.core.labels import LabelTable
+from labeler.core.vertebra_masks import with_vertebrae
 from labeler.state.tasks import TaskContext
 from labeler.storage.atomic import folder_problem
 from labeler.storage.case_centroids import with_centroid_file
@@ -18,6 +20,8 @@ from labeler.storage.label_files import load_label_table
 from labeler.storage.locks import LockHolder
 from labeler.storage.places import Place
 from labeler.storage.sidecar import LoadedSidecar, load_sidecar
+from labeler.workflows.accept_landmarks import FAMILY as VERTEBRA
+from labeler.workflows.spine_findings import VERTEBRA_WORDS
 
 #: Changes when a file does: path, key, time and size; ``None`` when it is not there.
 Stamp = tuple[Path, str, int, int] | None
@@ -74,10 +78,20 @@ def start_case(
     reason = reason or lock.take(lock_path)
     sidecar = with_centroid_file(known, load_sidecar(case.mask_root, case.id))
     labels, label_problems = load_label_table(case.mask_root)
+    if _has_vertebrae(known, sidecar.sidecar.provenance):
+        labels = with_vertebrae(labels)
     stamps = {phase: stamp_of(source) for phase, source in known.phases.items()}
     grids = {phase: _grid(source) for phase, source in known.phases.items()}
     place = Place.of(case.mask_root, lock_path)
     return Start(known, sidecar, reason, grids, stamps, place, labels, tuple(label_problems))
+
+
+def _has_vertebrae(case: Case, provenance: list[dict[str, Any]]) -> bool:
+    """Whether a mask is one of vertebrae by its name, or took in what a model of them drew."""
+    names = [mask.name.lower() for mask in case.masks]
+    return any(word in name for name in names for word in VERTEBRA_WORDS) or any(
+        entry.get("model") == VERTEBRA for entry in provenance
+    )
 
 
 def stamp_of(source: PhaseSource) -> Stamp:

@@ -11,6 +11,7 @@ from functools import partial
 from PyQt5.QtCore import QObject, pyqtSignal
 
 from labeler.core.proposals import same_names
+from labeler.core.vertebra_masks import with_vertebrae
 from labeler.core.volume import Volume
 from labeler.state.placement import Shift, shifts_mm
 from labeler.state.proposals import Proposal, is_settled
@@ -23,6 +24,7 @@ from labeler.storage.proposal_files import (
     case_key,
     waiting_in,
 )
+from labeler.workflows.accept_landmarks import FAMILY as VERTEBRA
 from labeler.workflows.unpack_answer import build_proposal
 from labeler.workflows.workspace import Workspace
 
@@ -126,6 +128,8 @@ class ProposalShelf(QObject):
             return
         if key in self._unseen or not is_settled(proposal, session.annotations):
             self._unseen.discard(key)
+            if proposal.has_mask and proposal.run.family == VERTEBRA:
+                session.labels = with_vertebrae(session.labels)
             session.proposals.show(proposal, labels_of(self._ws, proposal))
         else:
             self._forget(key)
