@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from labeler.core.mask import LabelArray, Mask, Patch
 from labeler.core.mask_operations import difference
 from labeler.core.painting import Constraint
 from labeler.core.proposals import Taken, take_regions
+from labeler.core.remnants import Joined, join_remnants
 from labeler.state.placement import placed_mask_grid, placed_volume_grid
 from labeler.state.proposals import PROVENANCE, REJECTED, Proposal, noted_numbers
 from labeler.storage.masks import new_mask as empty_mask_file
@@ -268,14 +270,20 @@ def _take(
     grid = grid_on_mask(ws, mask, placed_proposal_grid(ws, proposal))
     boxes = {number: proposal.regions[number].box for number in labels}
     results: list[Taken] = []
+    joined: list[Joined] = []
+    lesions = frozenset(x.value for x in ws.session.labels if x.group == "lesion")
 
     def work(copies: Sequence[Mask], check: Check) -> list[Patch | None]:
         results[:] = take_regions(
             proposal.numbers, grid, boxes, labels, copies[0], constraints, check
         )
-        return [result.patch for result in results]
+        written = [(r.patch, labels[r.number]) for r in results if r.patch is not None]
+        joined[:] = join_remnants(copies[0], written, lesions, constraints, check)
+        return [*(patch for patch, _ in written), *(rest.patch for rest in joined)]
 
     def done(draft: Draft) -> None:
+        rims = _rims(ws, mask, joined)
+        draft = replace(draft, name=f"{draft.name}{rims}")
         notes = [
             ValueChange(PROVENANCE, note["id"], None, note)
             for note in (
@@ -295,7 +303,9 @@ def _take(
             said(f"{refusal}{_why(ws, results, labels)}")
             return
         if len(notes) < len(results) or any(result.n_kept_out for result in results):
-            said(f"{len(notes)} of {len(results)} taken{_why(ws, results, labels)}")
+            said(f"{len(notes)} of {len(results)} taken{rims}{_why(ws, results, labels)}")
+        elif rims:
+            said(draft.name)
 
     name = f"Accept {_proposed_names(ws, list(labels))}"
     draft_in_background(ws, "accept", name, [mask], work, done, said)
@@ -309,6 +319,17 @@ def _proposed_names(ws: Workspace, numbers: Sequence[int]) -> str:
     name = names.pop() if len(names) == 1 else "regions"
     what = name if len(numbers) == 1 else f"{len(numbers)} {name}"
     return f"{what} of {proposals.current.run.title}"
+
+
+def _rims(ws: Workspace, mask: Mask, joined: Sequence[Joined]) -> str:
+    """Say what was left of older lesions: ``, with 2 remnants of Cyst (0.01 ml)``."""
+    if not joined:
+        return ""
+    parts = sum(rest.parts for rest in joined)
+    ml = sum(rest.voxels for rest in joined) * mask.grid.voxel_ml
+    values = frozenset[int]().union(*(rest.labels for rest in joined))
+    names = ", ".join(label_name(ws.session, value) for value in sorted(values))
+    return f", with {parts} remnant{'' if parts == 1 else 's'} of {names} ({ml:.2f} ml)"
 
 
 def _why(ws: Workspace, results: Iterable[Taken], labels: Mapping[int, int]) -> str:

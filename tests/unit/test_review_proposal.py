@@ -4,7 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
+from labeler.core.edits import Edit
+from labeler.core.labels import Label, LabelTable
+from labeler.core.mask import Box
+from labeler.core.painting import write
 from labeler.core.proposals import number_regions
 from labeler.state.proposals import PROVENANCE, REJECTED, ModelRun, Opinion, Proposal
 from labeler.state.selection import EditLimits
@@ -313,3 +318,33 @@ def test_another_case_shows_none(ws, tmp_path):
     ws.session.begin(None)
     assert ws.session.proposals.current is None
     assert ws.session.proposals.decisions() == {}
+
+
+def test_specks_of_an_older_lesion_join_the_region_that_takes_its_place(qtbot, ws, said):
+    older = 12
+    ws.session.labels = LabelTable(
+        [
+            Label(LIVER, "Liver", "#3cb44b", "organ"),
+            Label(LESION, "HCC", "#ff2020", "lesion"),
+            Label(older, "Cyst", "#2020ff", "lesion"),
+        ]
+    )
+    region = ws.session.proposals.current.numbers == LEFT
+    mask = ws.session.masks["draft"].mask
+    near = ndimage.binary_dilation(region) & ~region
+    speck = np.zeros_like(region)
+    speck[tuple(np.argwhere(near)[0])] = True
+    edited = write(mask, Box.whole(mask.grid.shape_kji), region | speck, older)
+    ws.session.apply(Edit("Draw", (edited,)))
+    before = array(ws)
+    accept(qtbot, ws, [LEFT], said)
+    np.testing.assert_array_equal(array(ws) == older, False)
+    np.testing.assert_array_equal(array(ws) != before, region | speck)
+    ml = mask.grid.voxel_ml
+    assert ws.session.history.undo_name == (
+        f"Accept HCC of Demo, with 1 remnant of Cyst ({ml:.2f} ml)"
+    )
+    assert said == [ws.session.history.undo_name]
+    assert decisions(ws) == ["open", "accepted", "open"]
+    ws.session.undo()
+    np.testing.assert_array_equal(array(ws), before)
