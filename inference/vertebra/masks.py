@@ -32,6 +32,8 @@ _MIDDLE_KJI = (13.5, 12.5, 23.5)
 """Where the centre of the body lies in a window: most of a vertebra lies behind and below it."""
 _SPOT_MM = 8.0
 _AIR_HU = -1000.0
+_FILLED = 1.0
+"""Logit of a cavity that is filled."""
 _REACH_MM = 80.0
 """From a centre to what is farthest from it in its window, along any axis of the patient."""
 
@@ -158,7 +160,7 @@ def draw_masks(
         batch = mask_input(_seen(hu, room, window))[None].to(device)
         with torch.inference_mode():
             logits: NDArray[np.float32] = network(batch)[0, 0].float().cpu().numpy()
-        best.enter(_largest(logits), window, number)
+        best.enter(_solid(logits), window, number)
     for _, number in wanted:
         best.clean(number)
     context.report(1.0, "Draw the vertebrae")
@@ -217,13 +219,18 @@ def _kji_matrix(
     return turned
 
 
-def _largest(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the logits without what is not joined to the largest part of the vertebra."""
+def _solid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the logits of one piece without cavities: dark marrow belongs to the bone around it.
+
+    What is not joined to the largest part of the vertebra is taken out.
+    """
     parts, count = ndimage.label(logits > 0.0)
-    if count < 2:
+    if not count:
         return logits
-    keep = 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
-    result: NDArray[np.float32] = np.where((parts == 0) | (parts == keep), logits, -10.0)
+    own = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
+    cavity = ndimage.binary_fill_holes(own) & ~own
+    kept = np.where(cavity, np.maximum(logits, _FILLED), logits)
+    result: NDArray[np.float32] = np.where((parts > 0) & ~own & ~cavity, -10.0, kept)
     return result.astype(np.float32)
 
 

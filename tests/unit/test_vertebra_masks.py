@@ -72,6 +72,14 @@ def test_of_a_vertebra_one_piece_remains():
     assert len(set(np.unique(kept)) - {0}) == 1
 
 
+def test_marrow_that_is_taken_for_none_is_filled():
+    image, _ = spine()
+    hu = image.array.copy()
+    hu[31:40, 56:65, 38:47] = 0  # a cavity of 18 x 9 x 13 mm inside the second
+    labels = draw_masks(Image(hu, PIR), CENTRES, (19, 20, 21), bone_near_the_spot, Silent())
+    assert (labels[31:40, 56:65, 38:47] == 20).all()
+
+
 def test_a_vertebra_outside_of_the_image_is_empty():
     image, _ = spine()
     far = CENTRES - (0.0, 0.0, 400.0)
