@@ -153,7 +153,8 @@ def correct(hand: Annotator) -> None:
 
     The same is done, in turns, with the two pictures as users of pyqtgraph build them.
     """
-    theirs = PyqtgraphSpine([pane.picture for pane in hand.strip.panes], _names(hand))
+    pictures = [pane.picture for pane in hand.strip.panes if pane.picture is not None]
+    theirs = PyqtgraphSpine(pictures, _names(hand))
     theirs.resize(*(hand.strip.panes[0].width() * 2, hand.strip.panes[0].height()))
     theirs.show()
     for number, level in enumerate(DRAGGED):

@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.contract import Finding, Image, LabelMap, Landmark, Measure, Request, Result
+from inference.signals import described_signals, read_signals
 
 _LINE_BYTES_MAX = 16 << 20  # thousands of findings; more is garbage
 _CHUNK_BYTES = 1 << 16
@@ -229,6 +230,7 @@ def result_message(result: Result) -> tuple[dict[str, Any], int | None]:
         "findings": [vars(finding) for finding in result.findings],
         "warnings": result.warnings,
         "picture": base64.b64encode(result.picture).decode(),
+        "signals": None if result.signals is None else described_signals(result.signals),
     }
     return message, None if mask is None else memory_file([mask.array])[0]
 
@@ -259,6 +261,7 @@ def read_result(message: Mapping[str, Any], descriptor: int | None, request: Req
         findings=tuple(_finding(entry) for entry in message["findings"]),
         warnings=tuple(str(text) for text in message["warnings"]),
         picture=base64.b64decode(message["picture"], validate=True),
+        signals=None if message["signals"] is None else read_signals(message["signals"]),
     )
 
 

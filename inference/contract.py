@@ -17,6 +17,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.signals import Signals
+
 Affine: TypeAlias = NDArray[np.float64]
 ParamValue: TypeAlias = str | int | float | bool
 Measure: TypeAlias = str | int | float | bool | None
@@ -242,6 +244,8 @@ class Result:
         Why the whole result is doubtful, a sentence each; empty when it is not.
     picture : bytes
         A PNG that shows how the result came about, empty when there is none.
+    signals : Signals or None
+        By what landmarks were found along a line, of a model that finds them so.
 
     Raises
     ------
@@ -256,6 +260,7 @@ class Result:
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
     picture: bytes = b""
+    signals: Signals | None = None
 
     def __post_init__(self) -> None:
         if self.mask is None and self.landmarks is None and self.measures is None:

@@ -77,11 +77,18 @@ class Camera:
             shown = _pixels(over.grab().toImage().convertToFormat(QImage.Format_RGB32))
             under = cut[at.y() : at.y() + len(shown), at.x() : at.x() + shown.shape[1]]
             under[:] = shown[: under.shape[0], : under.shape[1]]
+        self._write(name, cut)
+
+    def _write(self, name: str, cut: npt.NDArray[np.uint8]) -> None:
         path = self._out / f"{name}.png"
         if not _in_few_colours(np.ascontiguousarray(cut)).save(str(path), "PNG", 0):
             raise OSError(f"{path} cannot be written")
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"{path} has {path.stat().st_size} bytes: cut out less")
+
+    def save_widget(self, name: str, widget: QWidget) -> None:
+        """Draw a widget by itself, in few colours."""
+        self._write(name, _pixels(widget.grab().toImage().convertToFormat(QImage.Format_RGB32)))
 
     def top(self) -> int:
         """Where the tool bar begins."""

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from camera import Camera, open_case
-from PyQt5.QtCore import QPoint, QRect, Qt
+from PyQt5.QtCore import QEventLoop, QPoint, QRect, Qt, QTimer
 from PyQt5.QtTest import QTest
-from PyQt5.QtWidgets import QApplication, QWidget
+from PyQt5.QtWidgets import QApplication, QDialog, QLabel, QWidget
 
 from inference.phantom.spine.scene import attenuation, make_spine_scene
 from labeler.core.geometry import FloatArray, Grid, canonical_axes
 from labeler.core.vertebra_masks import body_centres
 from labeler.core.vertebrae import NUMBERS, TOTALSEGMENTATOR_NUMBERS
+from labeler.workflows.accept_landmarks import FAMILY
 from labeler.workflows.correct_landmarks import replace_centroids
 from labeler.workflows.open_folder import Roots
 from labeler.workflows.spine_findings import centroids_of
@@ -32,6 +34,9 @@ SIZE_PX = (1366, 768)
 
 #: Height of what is cut out below the tool bar.
 PART_PX = 480
+
+#: More than there is: all of a widget.
+WHOLE_PX = 2000
 
 #: What the model is made to say of some levels.
 DOUBTED = {
@@ -60,6 +65,28 @@ class SpinePictures(Camera):
         """Select a vertebra."""
         self.ws.spine.select(self.key_of(level))
         self.settle()
+
+    def run_model(self) -> None:
+        """Let the shipped model look at the open case, where no answer waits."""
+        models = self.program.models
+        if self.ws.session.proposals.current is not None:
+            return
+        self.program.model_panel.choice.choose(FAMILY)
+        models.run(FAMILY, {})
+        loop, looks = QEventLoop(), QTimer()
+        looks.timeout.connect(lambda: loop.quit() if not models.running else None)
+        looks.start(50)
+        loop.exec_()
+        self.settle()
+        if self.ws.session.proposals.current is None:
+            raise RuntimeError(models.lines[-1].text)
+
+    def take_model_picture(self, name: str) -> None:
+        """Open the picture that the model drew, as Alt+P does, and draw it."""
+        self.program.commands.action("proposal.picture").trigger()
+        dialog = self._window.findChild(QDialog, "proposalPicture")
+        self.save_widget(name, dialog.findChild(QLabel, "proposalPicture.image"))
+        dialog.close()
 
     def take(self, name: str, *widgets: str, height_px: int = PART_PX) -> None:
         """Draw some widgets, down to a height."""
@@ -93,6 +120,18 @@ def draw(p: SpinePictures) -> None:
     p.key(Qt.Key_T, Qt.Key_1)
     p.take("spine-typing", "spineStrip", height_px=300)
     p.key(Qt.Key_Escape)
+
+
+def draw_signals(p: SpinePictures) -> None:
+    """What the shipped model saw in the open case: its signals beside the spine, its picture."""
+    p.settle()
+    p.run_model()
+    p.ws.views.set_options(crosshair_visible=False)
+    if not p.program.spine.strip.shows_signals:
+        p.key(Qt.Key_G)
+    p.select("T8")
+    p.take("spine-signals", "spineStrip", height_px=WHOLE_PX)
+    p.take_model_picture("spine-model")
 
 
 def write_case(root: Path, values: np.ndarray, affine: FloatArray, places: dict[str, FloatArray]):
@@ -139,10 +178,18 @@ def main(out: str, work: str, *anatomy: str) -> None:
         write_real(root, *(Path(name) for name in anatomy))
     else:
         write_phantom(root)
+    _draw(root, Path(out), draw)
+    seen = root / "seen-by-model"
+    write_phantom(seen)
+    _draw(seen, Path(out), draw_signals)
+
+
+def _draw(root: Path, out: Path, act: Callable[[SpinePictures], None]) -> None:
+    """Open the case of a folder, draw pictures of it, and close the window."""
     application, program = open_case(Roots(root / "images", root / "masks"), CASE, SIZE_PX, "spine")
-    pictures = SpinePictures(program, Path(out))
+    pictures = SpinePictures(program, out)
     pictures.application = application
-    draw(pictures)
+    act(pictures)
     program.close()
 
 

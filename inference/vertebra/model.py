@@ -27,6 +27,7 @@ from inference.contract import (
     Result,
 )
 from inference.progress import Span
+from inference.signals import Signals
 from inference.vertebra.levels import LEVELS, VERSE_NUMBER
 from inference.vertebra.masks import MASK_WINDOW_KJI, draw_masks
 from inference.vertebra.networks import (
@@ -47,6 +48,7 @@ from inference.vertebra.pipeline import (
     SpineReading,
     level_names,
 )
+from inference.vertebra.signals import signals_of
 from inference.weights import load_weights
 from inference.window import Network
 
@@ -148,7 +150,7 @@ class VertebraModel:
         folder = str(request.params.get("report", ""))
         if folder:
             save_picture(picture, Path(folder))
-        return result_of(reading, image, phases[0], picture, masks)
+        return result_of(reading, image, phases[0], picture, masks, signals_of(reading))
 
     def draw(self, reading: SpineReading, image: Image, context: Context) -> LabelMap:
         """Return the masks of the vertebrae of a reading, by their VerSe numbers.
@@ -213,6 +215,7 @@ def result_of(
     phase: str,
     picture: bytes = b"",
     masks: LabelMap | None = None,
+    signals: Signals | None = None,
 ) -> Result:
     """Return landmarks, measures and doubts of a reading, with masks where there are any.
 
@@ -227,6 +230,8 @@ def result_of(
         PNG of the reading.
     masks : LabelMap, optional
         Of the vertebrae, by their VerSe numbers.
+    signals : Signals, optional
+        By which they were named.
     """
     landmarks = []
     found = zip(reading.chain.vertebrae, reading.positions_ras, reading.confidences, strict=True)
@@ -256,6 +261,7 @@ def result_of(
         report=report,
         warnings=warnings,
         picture=picture,
+        signals=signals,
     )
 
 

@@ -107,6 +107,8 @@ class Chain:
         By how many levels the best other numbering differs (0 when there is none).
     rival_score : float
         Its score, minus infinity when there is none.
+    rival : tuple of (int, float)
+        Its vertebrae: place in `levels.LEVELS` and position in mm along the line.
     """
 
     vertebrae: tuple[Found, ...]
@@ -114,6 +116,7 @@ class Chain:
     scale: float
     rival_shift: int = 0
     rival_score: float = -np.inf
+    rival: tuple[tuple[int, float], ...] = ()
 
     @property
     def doubtful(self) -> bool:
@@ -175,7 +178,7 @@ def find_chain(
     if score <= 0.0:
         return Chain((), 0.0, scale)
     links = _trace(table, end)
-    shift, rival = _rival(table, links, scale, spacing_mm)
+    shift, rival, other = _rival(table, links, scale, spacing_mm)
     links = _climbed(signals, links, spacing_mm, settings)
     flags = _flags(signals, links, scale, spacing_mm, settings)
     if rival >= score - settings.rival:
@@ -186,7 +189,8 @@ def find_chain(
     ]
     if extent_mm is not None:
         vertebrae = _extended(vertebrae, scale, extent_mm)
-    return Chain(tuple(vertebrae), score, scale, shift, rival)
+    others = tuple((level, position * spacing_mm) for level, position in other)
+    return Chain(tuple(vertebrae), score, scale, shift, rival, others)
 
 
 def _checked(signals: Signals) -> Signals:
@@ -290,17 +294,18 @@ def _scale(links: list[tuple[int, int]], spacing_mm: float, how: Settings) -> fl
 
 def _rival(
     table: _Table, links: list[tuple[int, int]], scale: float, spacing_mm: float
-) -> tuple[int, float]:
-    """Return shift and score of the best chain that ends in the same place with another name."""
+) -> tuple[int, float, list[tuple[int, int]]]:
+    """Return the best chain that ends in the same place with another name: shift, score, links."""
     level, position = links[-1]
     step = step_between(level - 1, level)
     reach = round(0.4 * scale * (step.gap_mm if step else 20.0) / spacing_mm)
-    near = table.best[:, max(0, position - reach) : position + reach + 1].max(axis=1)
+    first = max(0, position - reach)
+    near = table.best[:, first : position + reach + 1].copy()
     near[level] = -np.inf
-    other = int(near.argmax())
-    if near[other] <= 0.0:
-        return 0, -np.inf
-    return other - level, float(near[other])
+    other, at = (int(n) for n in np.unravel_index(int(near.argmax()), near.shape))
+    if near[other, at] <= 0.0:
+        return 0, -np.inf, []
+    return other - level, float(near[other, at]), _trace(table, (other, first + at))
 
 
 def _flags(

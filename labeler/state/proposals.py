@@ -18,6 +18,7 @@ from labeler.core.geometry import Grid
 from labeler.core.labels import Label, LabelTable
 from labeler.core.mask import LabelArray
 from labeler.core.regions import Region
+from labeler.core.spine_signals import SpineSignals
 
 if TYPE_CHECKING:
     from labeler.state.session import Change, Session
@@ -147,6 +148,8 @@ class Proposal:
         Whether the model draws; if not, ``numbers`` is empty.
     picture
         PNG of how it was found; empty of a model that draws none.
+    signals
+        What was seen along the spine, of a model that looks along it.
     run
         Where it comes from.
     """
@@ -166,6 +169,7 @@ class Proposal:
     landmarks: tuple[ProposedPoint, ...] | None = None
     has_mask: bool = True
     picture: bytes = b""
+    signals: SpineSignals | None = None
 
 
 class Proposals(QObject):

@@ -78,6 +78,7 @@ class SpineActions(Actions):
             "spine.swap": lambda: swap_with_next(ws, self._key()),
             "spine.delete": self._delete,
             "spine.fit": strip.fit,
+            "spine.signals": lambda *_: self._toggle_signals(strip),
             **{f"spine.type_{letter}": partial(self._type, letter) for letter in "ctls"},
             **{
                 command: lambda part=part, steps=steps: shift_levels(ws, ws.spine.key, part, steps)
@@ -90,6 +91,14 @@ class SpineActions(Actions):
             action = commands.action(command)
             action.setShortcutContext(Qt.WidgetWithChildrenShortcut)
             stage.addAction(action)
+
+        strip.signals_toggled.connect(commands.action("spine.signals").setChecked)
+
+    def _toggle_signals(self, strip: SpineStrip) -> None:
+        try:
+            strip.toggle_signals()
+        finally:  # the press has turned the check mark over, whatever is shown
+            self._commands.action("spine.signals").setChecked(strip.shows_signals)
 
     def step(self, steps: int) -> None:
         """Select the next vertebra down, or up; the first one when none is selected."""

@@ -195,7 +195,7 @@ class SpineLayer(QObject):
             self.moved.emit()
 
     def _selected(self, key: str | None) -> None:
-        if key in self.centroids and self._jumps and self.is_shown:
+        if key is not None and key in self.centroids and self._jumps and self.is_shown:
             place = self.ras(key)
             self._ws.views.set_frame(crosshair_ras=place, center_ras=place)
         self.moved.emit()

@@ -15,8 +15,9 @@ from labeler.state.strip_view import StripView
 from labeler.state.view_state import Window
 from labeler.ui.spine_layer import SpineLayer
 from labeler.ui.spine_marks import paint_mark, paint_names, text_colour
+from labeler.ui.spine_probe import probe_lines
 from labeler.ui.style import ACCENT, AMBER, BRIGHT, DIM, SMALL_PX, TEXT_PX, scaled
-from labeler.ui.view_text import draw_texts, place_text, text_size
+from labeler.ui.view_text import PlacedText, draw_texts, place_text, text_size
 from labeler.ui.view_texts import window_text
 from labeler.workflows.draw_spine import SpinePicture
 from labeler.workflows.workspace import Workspace
@@ -200,6 +201,23 @@ class SpinePane(QWidget):
         heights = np.linspace(low, high, max(2, int((high - low) / LINE_STEP_MM)))
         return QPolygonF(self.positions(np.column_stack((curve.at(heights), heights))))
 
+    def _measured(self, ratio: float, margin: int) -> list[PlacedText]:
+        """What is measured at the selected vertebra, from the lower corner up; what has room."""
+        bottom, texts = self.height() - margin, []
+        lines = probe_lines(self.ws, self.layer)
+        for n, line in reversed(list(enumerate(lines))):
+            size = TEXT_PX if n == 0 else SMALL_PX + 1
+            if text_size(line, size, bold=n == 0).width() > self.width() - 2 * margin:
+                continue
+            texts.append(
+                place_text(
+                    QPointF(margin, bottom), line, ratio, align=(0.0, 1.0), size_px=size,
+                    colour=BRIGHT if n == 0 else DIM, bold=n == 0,
+                )
+            )  # fmt: skip
+            bottom -= scaled(size + 5)
+        return texts
+
     def _paint_texts(self, painter: QPainter) -> None:
         ratio, margin = self.devicePixelRatioF(), scaled(MARGIN_PX)
         title = self.plane.value.title()
@@ -229,4 +247,6 @@ class SpinePane(QWidget):
             for letter, x, align in ((left, margin, 0.0), (right, self.width() - margin, 1.0)):
                 at = QPointF(x, self.height() / 2)
                 texts.append(place_text(at, letter, ratio, align=(align, 0.5), colour=AMBER))
+            if self.plane is Plane.SAGITTAL:
+                texts += self._measured(ratio, margin)
         draw_texts(painter, texts)

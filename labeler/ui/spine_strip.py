@@ -16,13 +16,20 @@ from labeler.ui.spacing_plot import GapColumn
 from labeler.ui.spine_hand import SpineHand
 from labeler.ui.spine_layer import SpineLayer
 from labeler.ui.spine_pane import SpinePane
+from labeler.ui.spine_signals_pane import SignalPane, signals_shown
 from labeler.ui.style import scaled
 from labeler.workflows.correct_landmarks import next_doubt
 from labeler.workflows.draw_spine import STRIP, Pictures, draw_spine
+from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.workspace import Workspace
 
 #: Width from which on the gaps are shown beside the pictures.
 COLUMN_FROM_PX = 640
+
+#: Width from which on the signals of a model are shown beside them unasked.
+SIGNALS_FROM_PX = 760
+
+NO_SIGNALS = "No signals to show: run the vertebra model on this case first (Ctrl+M)"
 
 #: Room around the spine when all of it is shown, mm.
 SPARE_MM = 28.0
@@ -46,9 +53,12 @@ class SpineStrip(QWidget):
     -------
     refused
         Sentence for the status bar: why something was not done.
+    signals_toggled
+        Whether the signals of a model are shown now.
     """
 
     refused = pyqtSignal(str)
+    signals_toggled = pyqtSignal(bool)
 
     def __init__(self, ws: Workspace, layer: SpineLayer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -63,6 +73,9 @@ class SpineStrip(QWidget):
         self._coronal = SpinePane(ws, layer, self._view, Plane.CORONAL, self)
         self._column = GapColumn(ws, layer, self._view, self)
         self._column.chosen.connect(ws.spine.select)
+        self._signals = SignalPane(ws, layer, self._view, self)
+        self._signals.hide()
+        self._wants_signals: bool | None = None
         self._hint = QLabel(EMPTY, self)
         self._hint.setObjectName("spineHint")
         self._hint.setAlignment(Qt.AlignCenter)
@@ -74,6 +87,7 @@ class SpineStrip(QWidget):
         layout.addWidget(self._sagittal, 1)
         layout.addWidget(self._column)
         layout.addWidget(self._coronal, 1)
+        layout.addWidget(self._signals)
         for pane in self.panes:
             hand = SpineHand(pane)
             hand.refused.connect(self.refused)
@@ -82,6 +96,7 @@ class SpineStrip(QWidget):
         ws.session.case_opened.connect(self._case_opened)
         ws.session.volume_loaded.connect(self._volume_loaded)
         ws.perspective.changed.connect(lambda _: self._draw())
+        ws.session.proposals.changed.connect(self._show_hint)
         self._show_hint()
 
     @property
@@ -98,6 +113,24 @@ class SpineStrip(QWidget):
     def is_current(self) -> bool:
         """Whether the pictures are those of the centroids as they are now."""
         return self._is_drawn_for_now() and not self._ws.tasks.is_pending(STRIP)
+
+    @property
+    def shows_signals(self) -> bool:
+        """Whether the signals of a model are beside the pictures."""
+        return not self._signals.isHidden()
+
+    def toggle_signals(self) -> None:
+        """Show or hide the signals of a model, whatever room there is.
+
+        Raises
+        ------
+        EditRefused
+            When there are none, in a sentence that says how to get them.
+        """
+        if signals_shown(self._ws) is None:
+            raise EditRefused(NO_SIGNALS)
+        self._wants_signals = not self.shows_signals
+        self._show_hint()
 
     def fit(self) -> None:
         """Show the whole spine, or all of the image while there are no centroids."""
@@ -188,3 +221,10 @@ class SpineStrip(QWidget):
         # in a narrow window the pictures need the room; the panel has the same curve
         is_wide = self.width() >= scaled(COLUMN_FROM_PX)
         self._column.setVisible(bool(self._layer.centroids) and is_wide)
+        wants = self._wants_signals
+        if wants is None:
+            wants = self.width() >= scaled(SIGNALS_FROM_PX)
+        is_shown = wants and signals_shown(self._ws) is not None
+        if is_shown == self._signals.isHidden():
+            self._signals.setVisible(is_shown)
+            self.signals_toggled.emit(is_shown)

@@ -27,9 +27,11 @@ from inference.contract import (
     Parameter,
     ParamValue,
     Request,
+    Result,
 )
 from inference.worker import RunResult
 from labeler.core.mask import LabelArray
+from labeler.core.spine_signals import signals_by_number
 from labeler.core.volume import Volume
 from labeler.state.placement import Shift
 from labeler.state.proposals import ModelRun
@@ -39,6 +41,7 @@ from labeler.storage.cases import Case, inspect
 from labeler.storage.images import read_volume
 from labeler.storage.proposal_files import PackedProposal, case_key, pack, stamp_of
 from labeler.storage.sidecar import load_sidecar
+from labeler.workflows.accept_landmarks import FAMILY
 from labeler.workflows.unpack_answer import NO_SHIFT
 
 __all__ = [
@@ -171,6 +174,7 @@ def run_job(
         "report": answer.result.report,
         "measures": _plain(answer.result.measures or {}),
         "picture": base64.b64encode(answer.result.picture).decode(),
+        "signals": _signals(job, answer.result, shift_mm),
     }
     labels = NO_LABELS if mask is None else mask.array
     return PackedProposal(case_key(case), pack(document, labels))
@@ -255,6 +259,18 @@ def _point(landmark: Landmark, shift_mm: Shift) -> dict[str, Any]:
         "confidence": float(landmark.confidence),
         "flags": [str(flag) for flag in landmark.flags],
     }
+
+
+def _signals(job: Job, result: Result, shift_mm: Shift) -> dict[str, Any] | None:
+    """Signals along the spine as JSON, in the coordinates of the phase's own grid."""
+    found = result.signals
+    if found is None or job.card.family != FAMILY:
+        return None
+    return signals_by_number(
+        found.labels, found.line_ras - np.array(shift_mm), found.values,
+        found.chosen, found.runner_up, found.runner_up_share,
+        found.centres_ras - np.array(shift_mm), found.centre_values,
+    ).to_value()  # fmt: skip
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

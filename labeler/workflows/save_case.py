@@ -18,8 +18,6 @@ from labeler.storage.sidecar import (
     LoadedSidecar,
     SidecarConflict,
 )
-from labeler.workflows.correct_landmarks import FIELD as CENTROID
-from labeler.workflows.correct_landmarks import centroids_of
 from labeler.workflows.keep_journal import JournalKeeper
 from labeler.workflows.open_case import CaseOpener
 from labeler.workflows.save_files import (
@@ -32,6 +30,8 @@ from labeler.workflows.save_files import (
     save_copy,
     save_files,
 )
+from labeler.workflows.spine_findings import FIELD as CENTROID
+from labeler.workflows.spine_findings import centroids_of
 from labeler.workflows.workspace import Workspace
 
 log = logging.getLogger(__name__)

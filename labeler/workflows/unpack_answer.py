@@ -11,6 +11,7 @@ import numpy as np
 from labeler.core.distance import Check, never_stop
 from labeler.core.geometry import Grid
 from labeler.core.proposals import Numbered, number_regions
+from labeler.core.spine_signals import SpineSignals
 from labeler.core.statistics import PlacedVolume, VoxelSource
 from labeler.core.volume import Volume
 from labeler.state.placement import Shift
@@ -60,6 +61,7 @@ def build_proposal(
             raise ValueError(f"the grid of {phase} is another one now")
         seen = _as_seen(phase, volumes, shifts_mm)
         numbered = number_regions(labels, grid, seen, check) if has_mask else Numbered(labels, {})
+        signals = document.get("signals")
         opinions, warnings = _opinions(document["findings"], numbered, grid)
         if numbered.n_left_out:
             warnings += (f"{numbered.n_left_out:,} specks of the result are left out.",)
@@ -79,6 +81,7 @@ def build_proposal(
             landmarks=_points(document["landmarks"]),
             has_mask=has_mask,
             picture=base64.b64decode(document.get("picture", ""), validate=True),
+            signals=None if signals is None else SpineSignals.from_value(signals),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it is damaged ({type(error).__name__})") from error

@@ -136,7 +136,13 @@ def test_equal_evidence_for_two_numberings_is_flagged():
     both = [simulated_signals(c, end + 10.0, rng, FAULTLESS) for c in (centres, below)]
     chain = find_chain(np.maximum(*both))
     assert abs(chain.rival_shift) == 1
-    assert all(any("numbering by" in f for f in v.flags) for v in chain.vertebrae)
+    assert all(any("fits nearly as well" in f for f in v.flags) for v in chain.vertebrae)
+    # the runner-up is told vertebra by vertebra: the same places, other names
+    assert [level - chain.rival_shift for level, _ in chain.rival] == [
+        vertebra.level for vertebra in chain.vertebrae
+    ]
+    for (_, position), vertebra in zip(chain.rival, chain.vertebrae, strict=True):
+        assert position == pytest.approx(vertebra.position_mm, abs=6.0)
 
 
 def test_nothing_is_found_where_nothing_is():

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -16,7 +17,8 @@ import pytest
 
 from inference import _worker_protocol as protocol
 from inference import worker as worker_module
-from inference.contract import Cancelled, Image, Request
+from inference.contract import Cancelled, Image, Request, Result
+from inference.signals import Signals, described_signals
 from inference.worker import RefusedError, Worker, WorkerError
 from tests import plugin_models
 
@@ -305,12 +307,23 @@ def test_a_file_that_is_too_short_is_an_error_not_a_signal():
     os.close(descriptor)
 
 
+SIGNALS = Signals(
+    (19, 20),
+    np.arange(12, dtype=np.float32).reshape(4, 3),
+    np.arange(8, dtype=np.uint8).reshape(2, 4),
+    chosen=((19, 1), (20, 3)),
+    runner_up=((20, 1),),
+    runner_up_share=0.5,
+)
+SEEN = described_signals(SIGNALS)
+
+
 def answer(**changes) -> dict:
     mask = {"dtype": "uint8", "shape": [3, 4, 5], "affine": AFFINE.tolist()}
     message = {
         "mask": mask, "landmarks": None, "measures": None, "report": "", "findings": [],
         "warnings": [],
-        "picture": "",
+        "picture": "", "signals": None,
     }  # fmt: skip
     return json.loads(json.dumps({**message, **changes}))
 
@@ -326,6 +339,9 @@ def answer(**changes) -> dict:
         {"landmarks": [{"label": 1, "position_ras": [0, 0], "confidence": 1, "flags": []}]},
         {"measures": {"volume": [1, 2]}},
         {"findings": [{"label": 1}]},
+        {"signals": {"labels": [19]}},
+        {"signals": {**SEEN, "chosen": [[19, 900]]}},
+        {"signals": {**SEEN, "line_ras": "AAAA"}},
     ],
 )
 def test_a_result_is_checked_by_the_caller_too(changes):
@@ -334,3 +350,35 @@ def test_a_result_is_checked_by_the_caller_too(changes):
     with pytest.raises((ValueError, TypeError, KeyError)):
         protocol.read_result(answer(**changes), descriptor, request())
     os.close(descriptor)
+
+
+def test_signals_come_through_as_they_were():
+    result = Result(landmarks=(), signals=SIGNALS)
+    message, descriptor = protocol.result_message(result)
+    assert descriptor is None
+    there = protocol.read_result(json.loads(json.dumps(message)), None, request()).signals
+    assert there is not None
+    assert there.labels == SIGNALS.labels
+    assert (there.chosen, there.runner_up) == (SIGNALS.chosen, SIGNALS.runner_up)
+    assert there.runner_up_share == 0.5
+    np.testing.assert_array_equal(there.line_ras, SIGNALS.line_ras)
+    np.testing.assert_array_equal(there.values, SIGNALS.values)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": ()},
+        {"line_ras": np.zeros((4, 2), np.float32)},
+        {"line_ras": np.zeros((5, 3), np.float32)},
+        {"line_ras": np.full((4, 3), np.nan, np.float32)},
+        {"values": np.zeros((2, 4), np.float32)},
+        {"chosen": ((19, 4),)},
+        {"runner_up": ((7, 1),)},
+        {"runner_up_share": 1.5},
+        {"line_ras": np.zeros((5000, 3), np.float32), "values": np.zeros((2, 5000), np.uint8)},
+    ],
+)
+def test_signals_that_do_not_fit_are_refused(changes):
+    with pytest.raises(ValueError, match=r"signals|runner-up"):
+        replace(SIGNALS, **changes)
