@@ -275,12 +275,12 @@ class Session(QObject):
         self.history_changed.emit()
         return edit
 
-    def replay(self, edit: Edit, *, undo: bool) -> None:
-        """Carry out, or take back, what an earlier run did; it is in the history it left.
+    def replay(self, edit: Edit, ready: Ready = NOT_READY) -> None:
+        """Carry out what an earlier run did, whose steps are in the history it left.
 
-        See :meth:`restore_history`.
+        See :meth:`restore_history`, and :meth:`apply` for ``ready``.
         """
-        self._run(edit, undo=undo, origin="restore")
+        self._run(edit, undo=False, origin="restore", ready=ready)
 
     def restore_history(self, earlier: Stacks) -> None:
         """Let undo go back to what an earlier run did (see :meth:`History.restore`)."""

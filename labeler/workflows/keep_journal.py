@@ -33,7 +33,8 @@ from labeler.storage.recovery import Act, FileState, JournalEntry, Recovery
 from labeler.storage.unsaved import journal_path, read_earlier
 from labeler.workflows.add_mask import free_name
 from labeler.workflows.journal_writer import JournalWriter, Present
-from labeler.workflows.redraw import draw_again, take_back
+from labeler.workflows.redraw import Drawn, draw_again, take_back
+from labeler.workflows.replay import in_one, replay
 from labeler.workflows.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -111,29 +112,50 @@ class JournalKeeper(QObject):
         )  # fmt: skip
 
     def restore(self) -> None:
-        """Bring the edits of the earlier run back; undo and redo go on where that run was."""
-        unsaved = self._take_unsaved()
+        """Bring the edits of the earlier run back; undo and redo go on where that run was.
+
+        What is much is done in the background; until then the earlier journal stays.
+        """
+        unsaved, self._unsaved = self._unsaved, None
         writer = self._writer
         if unsaved is None or writer is None:
             return
         recovery = _fitting(unsaved.recovery, {NOTES, *self._session.masks})
-        lost = len(unsaved.recovery.entries) - len(recovery.entries)
         # What was drawn since the case was opened was drawn on the files' content.
         drawn = take_back(self._session)
         self._submit(writer.forget_waiting)
-        for entry in recovery.entries:
-            self._session.replay(entry.edit, undo=entry.act is Act.UNDO)
+        edit = in_one(recovery.entries, "Restore")
+        replay(
+            self._session, self._tasks, edit,
+            partial(self._restored, unsaved.recovery, recovery, drawn), self._not_restored,
+            at_once=bool(drawn),
+        )  # fmt: skip
+
+    def _restored(self, found: Recovery, recovery: Recovery, drawn: list[Drawn]) -> None:
+        """Go on with the history of the earlier run, and draw anew what was drawn since."""
+        self._put_strangers_aside(found)
         self._session.restore_history(recovery.stacks)
         self._create(recovery.stacks, recovery.entries)
         draw_again(self._session, drawn)
+        lost = len(found.entries) - len(recovery.entries)
         if lost:
             self.failed.emit(f"{lost} of the unsaved changes could not be restored.")
 
+    def _not_restored(self, error: Exception) -> None:
+        """Leave the earlier journal as it is, so that the next opening asks again."""
+        self.keep_unsaved()
+        log.warning("not restored: %s", error)
+        self.failed.emit(
+            f"The unsaved changes could not be restored: {error} Open the case again to retry; "
+            "edits made until then are kept in memory only."
+        )
+
     def keep_both(self) -> None:
         """Put each changed mask, with its edits, beside the saved one; notes are restored."""
-        unsaved = self._take_unsaved()
+        unsaved, self._unsaved = self._unsaved, None
         if unsaved is None:
             return
+        self._put_strangers_aside(unsaved.recovery)
         entries = unsaved.recovery.entries
         self._begin_as_saved(unsaved.recovery)
         notes = _net_notes(self._session, entries)
@@ -211,12 +233,11 @@ class JournalKeeper(QObject):
         else:
             self._session.restore_history(recovery.stacks)
 
-    def _take_unsaved(self) -> Unsaved | None:
-        unsaved, self._unsaved = self._unsaved, None
+    def _put_strangers_aside(self, recovery: Recovery) -> None:
+        """Keep the journal with the edits of masks that somebody else has changed."""
         case = self._session.case
-        if unsaved is not None and case is not None and unsaved.recovery.strangers:
+        if case is not None and recovery.strangers:
             put_aside(journal_path(case.mask_root, case.id))
-        return unsaved
 
     def _begin_as_saved(self, recovery: Recovery) -> None:
         stacks = recovery.saved_stacks.without(_not_open(recovery.saved_stacks, self._session))
