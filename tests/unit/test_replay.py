@@ -154,3 +154,12 @@ def test_at_once_is_at_once(ws):
     called, changes = replay_and_count(ws, in_one(strokes(ws, 120), "Restore"), at_once=True)
     assert called == ["done"]
     assert len(changes) == 1
+
+
+def test_a_mask_that_is_closed_meanwhile_ends_it(qtbot, ws, held):
+    called, changes = replay_and_count(ws, in_one(strokes(ws, 120), "Restore"))
+    ws.session.remove_mask("draft")
+    held.set()
+    settle(qtbot, ws)
+    assert (called, changes) == (["draft was closed meanwhile."], [])
+    refuse_read_only(ws)
