@@ -40,8 +40,8 @@ WHOLE_PX = 2000
 
 #: What the model is made to say of some levels.
 DOUBTED = {
-    "T4": (0.41, "numbering by one level up is within 4 %"),
-    "T5": (0.44, "numbering by one level up is within 4 %"),
+    "T4": (0.41, "numbering with L2 for L3 fits nearly as well"),
+    "T5": (0.44, "numbering with L2 for L3 fits nearly as well"),
 }
 
 

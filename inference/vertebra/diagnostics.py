@@ -78,7 +78,8 @@ def _title(reading: SpineReading, width: int) -> NDArray[np.uint8]:
     lines = [f"score {chain.score:.2f}   size {chain.scale:.2f}"]
     if chain.rival_shift:
         share = chain.rival_score / chain.score
-        lines.append(f"runner-up: numbering by {chain.rival_shift:+d}, {share:.0%} of the score")
+        name = LEVELS[chain.rival[-1][0]]
+        lines.append(f"runner-up: numbering that ends with {name}, {share:.0%} of the score")
     doubts = sorted({LEVELS[v.level] + ": " + flag for v in chain.vertebrae for flag in v.flags})
     lines += doubts[:3]
     picture = np.full((18 * len(lines) + 10, width, 3), _BACK, np.uint8)

@@ -182,7 +182,8 @@ def find_chain(
     links = _climbed(signals, links, spacing_mm, settings)
     flags = _flags(signals, links, scale, spacing_mm, settings)
     if rival >= score - settings.rival:
-        flags = [(*words, f"numbering by {shift:+d} fits nearly as well") for words in flags]
+        names = f"{LEVELS[other[-1][0]]} for {LEVELS[links[-1][0]]}"
+        flags = [(*words, f"numbering with {names} fits nearly as well") for words in flags]
     vertebrae = [
         Found(level, position * spacing_mm, float(signals[level, position]), words)
         for (level, position), words in zip(links, flags, strict=True)

@@ -26,7 +26,7 @@ _REASONS: Mapping[Kind, str] = MappingProxyType(
 )
 
 #: What a model says when it counted from another vertebra nearly as well.
-_SHIFT = "numbering by"
+_SHIFT = "numbering "
 
 
 @dataclass(frozen=True)

@@ -431,7 +431,7 @@ def test_doubts_of_a_model_that_wrote_the_file_come_along(bench, qtbot, tmp_path
     folder = tmp_path / "masks" / "a"
     marks = (
         Landmark(19, (0.0, 10.0, -30.0), 0.9),
-        Landmark(20, (1.0, 11.5, -62.0), 0.4, ("numbering by +1 fits nearly as well",)),
+        Landmark(20, (1.0, 11.5, -62.0), 0.4, ("numbering with L2 for L1 fits nearly as well",)),
     )
     ran = RunResult(Result(landmarks=marks), "cpu", 1.0, 1.0, "")
     voxels = np.zeros(SHAPE[::-1], np.int16)
