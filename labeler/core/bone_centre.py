@@ -1,6 +1,7 @@
 """The middle of the vertebral body around a point: where a centroid belongs.
 
-Without a heatmap of a model the bone itself tells. A body ends in two dense plates, with a disc
+Where a model has looked, its own centres tell (:func:`seen_centre`); without one, the bone does
+(:func:`body_centre`). A body ends in two dense plates, with a disc
 beyond each, soft tissue before and beside it and the canal behind. A template of that, as large as
 bodies are at this level, is put to every place near the point; where it fits best is the middle.
 The spongy bone between the plates does not count: in old people it is as dark as a disc.
@@ -38,6 +39,10 @@ ACROSS, ALONG = 0.45, 0.34
 #: How much better than where it was a place must fit at the end of the reach.
 _NEAR = 0.10
 _LEAST_FIT = 0.08
+
+#: What a model must give a centre at least, 0 to 1, and how much more than the nearest one to it a
+#: centre at the end of the reach must be given.
+_LEAST_SEEN, _FARTHER = 0.2, 0.5
 
 
 def body_centre(
@@ -87,6 +92,41 @@ def body_centre(
         return None
     offset = (np.array(peak) - search + _between(fit, peak)) * sample_mm
     x, y, z = (float(v) for v in start + offset @ axes)
+    return x, y, z
+
+
+def seen_centre(
+    centres_ras: FloatArray,
+    likely: FloatArray,
+    start_ras: npt.ArrayLike,
+    *,
+    gap_mm: float,
+    up_ras: npt.ArrayLike = (0.0, 0.0, 1.0),
+) -> Point | None:
+    """Return the centre of a body that a model sees around a point.
+
+    Parameters
+    ----------
+    centres_ras
+        ``(n, 3)`` float64 RAS mm: maxima of its heatmap.
+    likely
+        ``(n,)`` float64: how high they are, 0 to 1.
+    start_ras, gap_mm, up_ras
+        As of :func:`body_centre`; what is looked for lies as near.
+
+    Returns
+    -------
+    tuple of float or None
+        RAS mm; None when it sees none there.
+    """
+    local = (centres_ras - np.asarray(start_ras)) @ _frame(np.asarray(up_ras, np.float64)).T
+    side, front, height = local.T / gap_mm
+    away = (side**2 + front**2) / ACROSS**2 + (height / ALONG) ** 2
+    near = np.flatnonzero((away <= 1.0) & (likely >= _LEAST_SEEN))
+    if not len(near):
+        return None
+    best = near[int((likely[near] - _FARTHER * away[near]).argmax())]
+    x, y, z = (float(v) for v in centres_ras[best])
     return x, y, z
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labeler.core.bone_centre import body_centre
+from labeler.core.bone_centre import body_centre, seen_centre
 from labeler.core.curved_planes import SpineCurve
 from labeler.core.geometry import FloatArray, Grid
 from labeler.core.landmarks import Centroids, Point, from_above
 from labeler.core.vertebrae import GAPS_MM
 from labeler.state.pane_choice import spine_phase
 from labeler.state.placement import placed_volume_grid
+from labeler.state.session import Session
 from labeler.state.tasks import TaskContext
 from labeler.workflows.correct_landmarks import add_centroid, move_centroid
 from labeler.workflows.edit_rules import EditRefused, refuse_read_only
@@ -25,6 +26,9 @@ from labeler.workflows.workspace import Workspace
 
 #: Task that looks for the bone.
 SNAP = ("spine", "snap")
+
+#: A centroid this near to the model's centre is there already, mm.
+_THERE_MM = 0.5
 
 _GAP_MM = 25.0
 
@@ -93,13 +97,17 @@ def insert_level(ws: Workspace, key: str) -> str:
     return add_centroid(ws, _point(place))
 
 
-def snap_centroid(ws: Workspace, key: str, refused: Callable[[str], None]) -> None:
-    """Move a centroid into the middle of the bone around it, in the background; one edit.
+def snap_centroid(ws: Workspace, key: str, said: Callable[[str], None]) -> None:
+    """Move a centroid to where it belongs, one edit: to the model's centre, or into the bone.
+
+    The centre is the nearest high maximum of the heatmap of the model whose proposal is open.
+    Without one, and for a centroid that is there already, the middle of the bone around it is
+    looked for, in the background.
 
     Parameters
     ----------
-    refused
-        Gets the sentence when there is nothing like a body.
+    said
+        Gets a sentence: by what it was moved, or that there is nothing like a body.
 
     Raises
     ------
@@ -116,23 +124,38 @@ def snap_centroid(ws: Workspace, key: str, refused: Callable[[str], None]) -> No
     if grid is None or volume is None:
         raise EditRefused("The image is not read yet")
     start = centroids[key]
+    gap_mm, up = gap_at(centroids, key), direction_at(centroids, key)
+    seen = _seen(session, start.position_ras, gap_mm, up)
+    if seen is not None and math.dist(seen, start.position_ras) > _THERE_MM:
+        move_centroid(ws, key, seen, "Snap {level} to the model's centre")
+        said(f"{start.level} is at the model's centre; once more for the middle of the bone")
+        return
 
     def done(place: Point | None) -> None:
         if centroids_of(ws.session).get(key) != start:
             return  # it was moved or renamed meanwhile
         if place is None:
-            refused(f"There is nothing like a vertebra around {start.level}: drag it")
+            said(f"There is nothing like a vertebra around {start.level}: drag it")
             return
         move_centroid(ws, key, place, "Snap {level} to bone")
+        said(f"{start.level} is in the middle of the bone")
 
     ws.tasks.submit(
         "compute", SNAP, _find, volume.array, grid,
-        partial(
-            body_centre, start_ras=start.position_ras, gap_mm=gap_at(centroids, key),
-            up_ras=direction_at(centroids, key),
-        ),
+        partial(body_centre, start_ras=start.position_ras, gap_mm=gap_mm, up_ras=up),
         done=done,
     )  # fmt: skip
+
+
+def _seen(session: Session, start_ras: Point, gap_mm: float, up: FloatArray) -> Point | None:
+    """Where the model of the open proposal sees the centre of a body; None when it sees none."""
+    proposal = session.proposals.current
+    if proposal is None or proposal.signals is None:
+        return None
+    signals, placed = proposal.signals, placed_volume_grid(session, proposal.phase)
+    moved = np.zeros(3) if placed is None else placed.affine[:3, 3] - proposal.grid.affine[:3, 3]
+    centres = signals.centres_ras + moved
+    return seen_centre(centres, signals.likely, start_ras, gap_mm=gap_mm, up_ras=up)
 
 
 def _find(
