@@ -7,8 +7,14 @@ from pathlib import Path
 
 import click
 
+from inference.cli_options import device_option, folder_option, model_option
+
 FIRST_SEED = 2_000_000
 """Far from every seed that training uses."""
+
+_seed_option = click.option(
+    "--seed", default=FIRST_SEED, show_default=True, type=click.IntRange(min=0)
+)
 
 
 @click.group()
@@ -17,31 +23,26 @@ def evaluate() -> None:
 
 
 @evaluate.command()
-@click.option(
+@folder_option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for report.html, figures.csv, cases.csv, and results of each patient.",
+    is_there=False,
+    help_text="Folder for report.html, figures.csv, cases.csv, and results of each patient.",
 )
 @click.option("--cases", default=50, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--seed", default=FIRST_SEED, show_default=True, type=click.IntRange(min=0))
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of the model; the shipped one by default.",
-)
-@click.option(
+@_seed_option
+@model_option
+@folder_option(
     "--compare",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of a model of which the second stage is measured beside that of the model, as "
-    "a variant named after the folder.",
+    help_text="Folder of a model of which the second stage is measured beside that of the model, "
+    "as a variant named after the folder.",
 )
-@click.option(
+@folder_option(
     "--patients",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that keeps the patients for the next time; they are made anew without.",
+    is_there=False,
+    help_text="Folder that keeps the patients for the next time; they are made anew without.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@device_option
 def liver(
     out: Path,
     cases: int,
@@ -94,14 +95,14 @@ def liver(
 
 
 @evaluate.command()
-@click.option(
+@folder_option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for report.html, figures.csv and scans.csv.",
+    is_there=False,
+    help_text="Folder for report.html, figures.csv and scans.csv.",
 )
 @click.option("--cases", default=50, show_default=True, type=click.IntRange(0, 10_000))
-@click.option("--seed", default=FIRST_SEED, show_default=True, type=click.IntRange(min=0))
+@_seed_option
 @click.option(
     "--variants",
     default=0,
@@ -110,17 +111,12 @@ def liver(
     help="Synthetic spines besides with each unusual number of vertebrae (T11, T13, L4, L6).",
 )
 @click.option("--masks", is_flag=True, help="Draw the vertebrae as well, and judge the masks.")
-@click.option(
+@folder_option(
     "--images",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of CTs with _ctd.json or vertebra masks beside them, instead of phantoms.",
+    help_text="Folder of CTs with _ctd.json or vertebra masks beside them, instead of phantoms.",
 )
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of the model; the shipped one by default.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@model_option
+@device_option
 def vertebra(
     out: Path,
     cases: int,

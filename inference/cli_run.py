@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from inference.cli_options import device_option
+
 if TYPE_CHECKING:
     from inference.batch import Row
     from inference.contract import Card, Context, ParamValue
@@ -25,7 +27,6 @@ _folders = click.option(
     help="Folder of third-party models, or of one; may be given several times.",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-_device = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 _params = click.option(
     "--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter of the model."
 )
@@ -83,7 +84,7 @@ def _described(entry: ModelEntry) -> dict[str, object]:
 @click.argument("model")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
-@_device
+@device_option
 @_params
 @_folders
 @_overwrite
@@ -135,7 +136,7 @@ def run(
 @click.argument("images", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
-@_device
+@device_option
 @_params
 @_folders
 @_overwrite

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from inference.cli_options import folder_option, resume_option, settings_option
+
 
 @click.group()
 def train() -> None:
@@ -13,23 +15,18 @@ def train() -> None:
 
 
 @train.command()
-@click.option(
+@folder_option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of checkpoints, weights, curves and patients made so far.",
+    is_there=False,
+    help_text="Folder of checkpoints, weights, curves and patients made so far.",
 )
-@click.option("--resume", is_flag=True, help="Go on with the training that is in the folder.")
-@click.option(
-    "--settings",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Settings of the training; config/train_liver.toml by default.",
-)
-@click.option(
+@resume_option
+@settings_option("config/train_liver.toml")
+@folder_option(
     "--anatomies",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder with the free anatomies (LIDC-IDRI-0001, CPTAC-PDA) and with HuBMAP label maps, "
-    "which lend their organs to phantoms; phantoms alone without.",
+    help_text="Folder with the free anatomies (LIDC-IDRI-0001, CPTAC-PDA) and with HuBMAP label "
+    "maps, which lend their organs to phantoms; phantoms alone without.",
 )
 @click.option(
     "--stage",
@@ -75,22 +72,14 @@ def liver(
 
 
 @train.command()
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of checkpoints, weights and curves.",
+@folder_option(
+    "--out", required=True, is_there=False, help_text="Folder of checkpoints, weights and curves."
 )
-@click.option("--resume", is_flag=True, help="Go on with the training that is in the folder.")
-@click.option(
-    "--settings",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Settings of the training; config/train_vertebra.toml by default.",
-)
-@click.option(
+@resume_option
+@settings_option("config/train_vertebra.toml")
+@folder_option(
     "--anatomies",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder with LIDC-IDRI-0001 and its label map; phantoms alone without.",
+    help_text="Folder with LIDC-IDRI-0001 and its label map; phantoms alone without.",
 )
 def vertebra(out: Path, resume: bool, settings: Path | None, anatomies: Path | None) -> None:
     """Train the vertebra model: the centre network, the level network, the mask network.
@@ -117,26 +106,21 @@ def vertebra(out: Path, resume: bool, settings: Path | None, anatomies: Path | N
 
 @train.command()
 @click.argument("family", type=click.Choice(["liver", "vertebra"]))
-@click.option(
+@folder_option(
     "--from",
     "training",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of the training.",
+    help_text="Folder of the training.",
 )
-@click.option(
+@folder_option(
     "--to",
     "target",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the model: weights, curves and card.",
+    is_there=False,
+    help_text="Folder of the model: weights, curves and card.",
 )
 @click.option("--version", required=True, help="Of the model.")
-@click.option(
-    "--settings",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Settings of the training; config/train_FAMILY.toml by default.",
-)
+@settings_option("config/train_FAMILY.toml")
 def export(family: str, training: Path, target: Path, version: str, settings: Path | None) -> None:
     """Make a model of the best weights of a training, which may still run."""
     from inference.locations import config_folder

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from inference.evaluation.liver import FULL, PHASE_SETS, CaseResult
 from inference.evaluation.summary import Figure, confusion, figures, froc_curve, variants_of
+from inference.evaluation.tables import measures_html
 from inference.liver import classes
 
 NOTICE = "Demonstration model, trained on synthetic data, not for clinical use."
@@ -104,17 +105,8 @@ def confusion_svg(table: NDArray[np.int64], rows: Sequence[str], columns: Sequen
 
 def _table(found: Sequence[Figure], phases: str) -> str:
     """Return the figures of a set of phases: a row each measure, a column each variant."""
-    here = [f for f in found if f.phases == phases]
-    variants = list(dict.fromkeys(f.variant for f in here))
-    measures = list(dict.fromkeys(f.measure for f in here))
-    lines = ["<table><tr><th>measure</th>", *(f"<th>{escape(v)}</th>" for v in variants), "</tr>"]
-    for measure in measures:
-        lines.append(f"<tr><th>{escape(measure)}</th>")
-        for variant in variants:
-            cell = next((f for f in here if (f.variant, f.measure) == (variant, measure)), None)
-            lines.append(f'<td class="n">{escape(str(cell.interval)) if cell else ""}</td>')
-        lines.append("</tr>")
-    return "".join([*lines, "</table>"])
+    here = {(f.variant, f.measure): f.interval for f in found if f.phases == phases}
+    return measures_html(here, list(dict.fromkeys(variant for variant, _ in here)))
 
 
 def report_html(results: Sequence[CaseResult], title: str) -> str:
@@ -128,7 +120,7 @@ def report_html(results: Sequence[CaseResult], title: str) -> str:
     """
     found = figures(results)
     names = [classes.CLASS_NAMES[c] for c in classes.LESIONS]
-    body = [f"<h1>{escape(title)}</h1>", f'<p class="notice">{NOTICE}</p>']
+    body: list[str] = []
     for phases in PHASE_SETS:
         cases = [r for r in results if r.phases == phases]
         if not cases:
@@ -148,8 +140,9 @@ def report_html(results: Sequence[CaseResult], title: str) -> str:
 
 
 def page(title: str, body: Sequence[str]) -> str:
-    """Return a whole HTML page, its parts one a line."""
-    content = "\n".join(body)
+    """Return a whole HTML page: title, notice, and its parts one a line."""
+    head = (f"<h1>{escape(title)}</h1>", f'<p class="notice">{NOTICE}</p>')
+    content = "\n".join((*head, *body))
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style><body>{content}</body></html>\n"

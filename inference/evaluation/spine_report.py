@@ -7,13 +7,14 @@ from html import escape
 
 import numpy as np
 
-from inference.evaluation.report import NOTICE, confusion_svg, page
+from inference.evaluation.report import confusion_svg, page
 from inference.evaluation.spine_summary import (
     ALL,
     SpineFigure,
     shift_counts,
     spine_figures,
 )
+from inference.evaluation.tables import measures_html
 from inference.evaluation.vertebra import METHODS, SpineResult
 
 
@@ -28,8 +29,6 @@ def spine_report_html(results: Sequence[SpineResult], title: str) -> str:
     """
     figures = spine_figures(results)
     body = [
-        f"<h1>{escape(title)}</h1>",
-        f'<p class="notice">{NOTICE}</p>',
         f"<p>{len({r.name for r in results})} scans. Identified: the nearest true centroid is its "
         "own and lies within 20 mm. Values with 95 % intervals (bootstrap over scans for "
         "identification and distances, Wilson for other proportions).</p>",
@@ -51,12 +50,5 @@ def _shifts(results: Sequence[SpineResult]) -> str:
 
 def _table(figures: Sequence[SpineFigure]) -> str:
     """Return a row each measure, a column each method."""
-    methods = [m for m in METHODS if any(f.method == m for f in figures)]
-    lines = ["<table><tr><th>measure</th>", *(f"<th>{escape(m)}</th>" for m in methods), "</tr>"]
-    for measure in dict.fromkeys(f.measure for f in figures):
-        lines.append(f"<tr><th>{escape(measure)}</th>")
-        for method in methods:
-            cell = next((f for f in figures if (f.method, f.measure) == (method, measure)), None)
-            lines.append(f'<td class="n">{escape(str(cell.interval)) if cell else ""}</td>')
-        lines.append("</tr>")
-    return "".join([*lines, "</table>"])
+    found = {(f.method, f.measure): f.interval for f in figures}
+    return measures_html(found, [m for m in METHODS if any(m == method for method, _ in found)])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -13,8 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.evaluation.spine_masks import MaskScore
+from inference.evaluation.tables import (
+    INTERVAL_HEADS,
+    Column,
+    csv_of,
+    csv_text,
+    interval_cells,
+    share,
+)
 from inference.evaluation.vertebra import METHODS, REGIONS, SpineResult, located
-from inference.metrics import Interval, bootstrap, wilson
+from inference.metrics import Interval, bootstrap
 
 ALL, NORMAL = "all", "usual number of vertebrae"
 SHIFTS = (-2, -1, 0, 1, 2)
@@ -81,11 +87,11 @@ def identification(scans: Sequence[SpineResult], levels: str = "CTL") -> Interva
     rows = [row for row in rows if row]
     sums, sizes = np.array([sum(row) for row in rows]), np.array([len(row) for row in rows])
 
-    def share(numbers: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+    def part(numbers: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
         at = numbers.astype(np.intp)
         return float(sums[at].sum() / sizes[at].sum())
 
-    drawn = bootstrap([float(n) for n in range(len(rows))], share)
+    drawn = bootstrap([float(n) for n in range(len(rows))], part)
     return Interval(drawn.value, drawn.low, drawn.high, int(sizes.sum()) if rows else 0)
 
 
@@ -95,8 +101,8 @@ def _scan_figures(scans: Sequence[SpineResult]) -> list[tuple[str, Interval]]:
         ("identification", identification(scans)),
         ("mean distance of identified, mm", bootstrap([_distance(s, True) for s in scans])),
         ("mean distance of all found, mm", bootstrap([_distance(s, False) for s in scans])),
-        ("scans all correct", _share(scan.all_correct for scan in scans)),
-        ("scans shifted as a whole", _share(bool(scan.shift) for scan in scans if scan.true)),
+        ("scans all correct", share(scan.all_correct for scan in scans)),
+        ("scans shifted as a whole", share(bool(scan.shift) for scan in scans if scan.true)),
         ("seconds a scan", bootstrap(seconds)),
     ]
 
@@ -112,9 +118,9 @@ def _region_figures(scans: Sequence[SpineResult]) -> list[tuple[str, Interval]]:
 def _flag_figures(scans: Sequence[SpineResult]) -> list[tuple[str, Interval]]:
     marks = [p for scan in scans for p in scan.predicted]
     return [
-        ("wrong among flagged", _share(not p.right for p in marks if p.flagged)),
-        ("wrong among unflagged", _share(not p.right for p in marks if not p.flagged)),
-        ("flagged", _share(p.flagged for p in marks)),
+        ("wrong among flagged", share(not p.right for p in marks if p.flagged)),
+        ("wrong among unflagged", share(not p.right for p in marks if not p.flagged)),
+        ("flagged", share(p.flagged for p in marks)),
     ]
 
 
@@ -124,9 +130,9 @@ def _part_figures(scans: Sequence[SpineResult]) -> list[tuple[str, Interval]]:
     near = [hit for scan in scans for hit in located(scan.parts)]
     apart = [d for scan in scans for d in scan.parts.nearest_mm if d < math.inf]
     return [
-        ("level network right at true centres", _share(n == 0 for n in off)),
-        ("level network at most one off", _share(n <= 1 for n in off)),
-        ("centre network within 6 mm", _share(near)),
+        ("level network right at true centres", share(n == 0 for n in off)),
+        ("level network at most one off", share(n <= 1 for n in off)),
+        ("centre network within 6 mm", share(near)),
         ("centre network, median distance in mm", bootstrap(apart, lambda x: float(np.median(x)))),
     ]
 
@@ -160,11 +166,6 @@ def _distance(scan: SpineResult, identified: bool) -> float:
     return float(np.mean(found)) if found else math.nan
 
 
-def _share(values: Iterable[bool]) -> Interval:
-    known = list(values)
-    return wilson(sum(known), len(known))
-
-
 def _mean_of(values: Iterable[float]) -> str:
     known = list(values)
     return f"{np.nanmean(known):.3f}" if known else ""
@@ -194,21 +195,13 @@ def shift_name(shift: int) -> str:
 
 def spine_figures_csv(found: Sequence[SpineFigure]) -> str:
     """Return the figures as CSV."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("group", "method", "measure", "value", "low", "high", "n"))
-    for f in found:
-        i = f.interval
-        numbers = [f"{v:.4f}" for v in (i.value, i.low, i.high)]
-        writer.writerow((f.group, f.method, f.measure, *numbers, i.count))
-    return out.getvalue()
+    rows = ((f.group, f.method, f.measure, *interval_cells(f.interval)) for f in found)
+    return csv_text(("group", "method", "measure", *INTERVAL_HEADS), rows)
 
 
 def scans_csv(results: Sequence[SpineResult]) -> str:
     """Return one row for each scan and method."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    columns: tuple[tuple[str, Callable[[SpineResult], object]], ...] = (
+    columns: tuple[Column[SpineResult], ...] = (
         ("scan", lambda r: r.name),
         ("field of view", lambda r: r.field),
         ("variant", lambda r: r.variant),
@@ -226,6 +219,4 @@ def scans_csv(results: Sequence[SpineResult]) -> str:
         ("levels", lambda r: f"{r.true[0].level} to {r.true[-1].level}" if r.true else ""),
         ("seconds", lambda r: f"{r.seconds:.1f}"),
     )
-    writer.writerow([name for name, _ in columns])
-    writer.writerows([[of(r) for _, of in columns] for r in results])
-    return out.getvalue()
+    return csv_of(columns, results)

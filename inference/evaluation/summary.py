@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.evaluation.liver import FULL, LARGE_MM, PHASE_SETS, CaseResult
+from inference.evaluation.tables import (
+    INTERVAL_HEADS,
+    Column,
+    csv_of,
+    csv_text,
+    interval_cells,
+    share,
+)
 from inference.liver import classes
-from inference.metrics import Interval, bootstrap, froc, wilson
+from inference.metrics import Interval, bootstrap, froc
 
 SIZES_MM = ((0.0, 10.0), (10.0, 20.0), (20.0, 40.0), (40.0, math.inf))
 """Size classes by diameter."""
@@ -65,8 +71,8 @@ def _lesion_figures(cases: Sequence[CaseResult]) -> list[tuple[str, Interval]]:
     rows = [row for case in cases for row in case.lesions]
     large = [row for row in rows if row.diameter_mm >= LARGE_MM]
     named = [
-        ("lesion sensitivity", _share(row.found_as > 0 for row in rows)),
-        (f"lesion sensitivity >= {LARGE_MM:g} mm", _share(row.found_as > 0 for row in large)),
+        ("lesion sensitivity", share(row.found_as > 0 for row in rows)),
+        (f"lesion sensitivity >= {LARGE_MM:g} mm", share(row.found_as > 0 for row in large)),
         ("false positives per case", bootstrap([_false(case) for case in cases])),
         (
             "false negatives per case",
@@ -74,14 +80,14 @@ def _lesion_figures(cases: Sequence[CaseResult]) -> list[tuple[str, Interval]]:
         ),
         (
             "right type of found lesions",
-            _share(row.found_as == row.kind for row in rows if row.found_as),
+            share(row.found_as == row.kind for row in rows if row.found_as),
         ),
         ("Dice of found lesions", bootstrap([row.dice for row in rows if row.found_as])),
     ]
     for low, high in SIZES_MM:
         size = size_name(low, high)
         inside = [row for row in rows if low <= row.diameter_mm < high]
-        named.append((f"lesion sensitivity {size}", _share(row.found_as > 0 for row in inside)))
+        named.append((f"lesion sensitivity {size}", share(row.found_as > 0 for row in inside)))
         false = [_false(case, low, high) for case in cases]
         named.append((f"false positives per case {size}", bootstrap(false)))
     return named
@@ -89,9 +95,9 @@ def _lesion_figures(cases: Sequence[CaseResult]) -> list[tuple[str, Interval]]:
 
 def _patient_figures(cases: Sequence[CaseResult]) -> list[tuple[str, Interval]]:
     return [
-        ("patient sensitivity", _share(c.decision.malignant for c in cases if c.malignant)),
-        ("patient specificity", _share(not c.decision.malignant for c in cases if not c.malignant)),
-        ("patient accuracy", _share(c.decision.malignant == c.malignant for c in cases)),
+        ("patient sensitivity", share(c.decision.malignant for c in cases if c.malignant)),
+        ("patient specificity", share(not c.decision.malignant for c in cases if not c.malignant)),
+        ("patient accuracy", share(c.decision.malignant == c.malignant for c in cases)),
     ]
 
 
@@ -101,11 +107,6 @@ def _organ_figures(cases: Sequence[CaseResult]) -> list[tuple[str, Interval]]:
         (f"Dice {name}", bootstrap([case.organ_dice.get(name, math.nan) for case in cases]))
         for name in names
     ]
-
-
-def _share(values: Iterable[bool]) -> Interval:
-    known = list(values)
-    return wilson(sum(known), len(known))
 
 
 def _false(case: CaseResult, low: float = 0.0, high: float = math.inf) -> float:
@@ -145,21 +146,13 @@ def confusion(cases: Sequence[CaseResult]) -> NDArray[np.int64]:
 
 def figures_csv(found: Sequence[Figure]) -> str:
     """Return the figures as CSV."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("phases", "variant", "measure", "value", "low", "high", "n"))
-    for f in found:
-        i = f.interval
-        numbers = [f"{v:.4f}" for v in (i.value, i.low, i.high)]
-        writer.writerow((f.phases, f.variant, f.measure, *numbers, i.count))
-    return out.getvalue()
+    rows = ((f.phases, f.variant, f.measure, *interval_cells(f.interval)) for f in found)
+    return csv_text(("phases", "variant", "measure", *INTERVAL_HEADS), rows)
 
 
 def cases_csv(results: Sequence[CaseResult]) -> str:
     """Return one row for each patient, set of phases and variant."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    columns: tuple[tuple[str, Callable[[CaseResult], object]], ...] = (
+    columns: tuple[Column[CaseResult], ...] = (
         ("seed", lambda r: r.seed),
         ("phases", lambda r: r.phases),
         ("variant", lambda r: r.variant),
@@ -172,6 +165,4 @@ def cases_csv(results: Sequence[CaseResult]) -> str:
         ("liver Dice", lambda r: f"{r.organ_dice.get('liver', math.nan):.4f}"),
         ("seconds", lambda r: f"{r.seconds:.1f}"),
     )
-    writer.writerow([name for name, _ in columns])
-    writer.writerows([[of(r) for _, of in columns] for r in results])
-    return out.getvalue()
+    return csv_of(columns, results)
