@@ -10,12 +10,15 @@ import tarfile
 import numpy as np
 import pytest
 
+from inference.evaluation.spine_masks import score_masks
 from inference.evaluation.spine_scans import known_spines
+from inference.grid import grid_of
 from inference.phantom.real_scan import read_scan
 from inference.progress import Silent
 from inference.vertebra import FACTORY
 from inference.vertebra.levels import LEVELS
 from inference.vertebra.mask_centres import mask_centres
+from inference.vertebra.model import DRAWN
 from inference.vertebra.pipeline import decide
 from inference.volumes import read_source
 
@@ -23,8 +26,13 @@ pytestmark = pytest.mark.real
 
 
 @pytest.fixture(scope="module")
-def pipeline():
-    return FACTORY.load("cpu").pipeline
+def model():
+    return FACTORY.load("cpu")
+
+
+@pytest.fixture(scope="module")
+def pipeline(model):
+    return model.pipeline
 
 
 def found_in(pipeline, image):
@@ -53,6 +61,18 @@ def test_bodies_of_cropped_spines_are_found_and_a_wrong_name_is_doubted(pipeline
             shifts.append(LEVELS.index(names[int(apart.argmin())]) - LEVELS.index(name))
         assert abs(np.median(shifts)) <= 2, (spine.name, names, shifts)
         assert names == true or doubted == names
+
+
+def test_vertebrae_are_drawn_where_experts_drew_them(model, real_data):
+    for spine in known_spines(real_data / "vertebra"):
+        reading = decide(model.pipeline.look(spine.image, Silent()))
+        drawn = model.draw(reading, spine.image, Silent())
+        names = {number: name for number, name in DRAWN.items() if name in spine.whole}
+        spacing = grid_of(spine.image).spacing_kji_mm
+        scores = score_masks(spine.masks, drawn.array, spacing, names)
+        assert len(scores) == len(spine.whole)
+        assert np.mean([score.matched for score in scores]) > 0.65
+        assert np.mean([score.surface_mm for score in scores]) < 3.0
 
 
 def test_a_chest_that_was_trained_on_is_named(pipeline, real_data, tmp_path):
