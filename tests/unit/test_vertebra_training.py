@@ -81,7 +81,7 @@ def test_a_mask_sample_shows_the_vertebra_that_is_meant_and_never_the_sacrum():
         assert sample.image.shape == (3, 3, *MASK_WINDOW_KJI)
         for image, mask in zip(sample.image, sample.mask, strict=True):
             assert image[1][mask].median() > 0.15  # bone
-            assert 0.3 < image[2][mask].mean() < 1.0  # around the spot
+            assert image[2][mask].max() > 0.9  # around the spot
             assert mask.sum() * 8.0 == pytest.approx(32.0 * 40.0 * 20.0, rel=0.8)
 
 
