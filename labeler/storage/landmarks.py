@@ -245,7 +245,8 @@ def _verse(content: list[Any], image: StoredGrid) -> tuple[tuple[str, str, str],
     entries: list[_Entry] = []
     for entry in content[1:]:
         voxel = np.array([float(entry[axis]) for axis in ("X", "Y", "Z")])
-        x, y, z = affine[:3, :3] @ voxel + affine[:3, 3]
+        with np.errstate(invalid="ignore"):  # what is no number is left out, and told of, below
+            x, y, z = affine[:3, :3] @ voxel + affine[:3, 3]
         number = entry["label"]
         level = NAMES.get(int(number)) if float(number).is_integer() else None
         entries.append((level, str(number), (float(x), float(y), float(z))))

@@ -18,6 +18,9 @@ from labeler.workflows.workspace import Workspace
 #: Least range of the axis, mm, and how much room there is beside it.
 MIN_RANGE_MM = 12.0
 
+#: What is further is drawn here: a wrong file may have a centroid kilometres away.
+MOST_MM = 200.0
+
 ROW_PX = 17
 
 #: Below this width the scale does not say that it is in mm; the tooltip does.
@@ -97,7 +100,7 @@ class SpacingPlot(QWidget):
         return QRectF(self.rect()).adjusted(scaled(10), scaled(6), -scaled(64), -scaled(20))
 
     def _range_mm(self) -> tuple[float, float]:
-        values = [gap.distance_mm for gap in self.gaps]
+        values = [min(gap.distance_mm, MOST_MM) for gap in self.gaps]
         for gap in self.gaps:
             if math.isfinite(gap.usual_mm):
                 values += [gap.usual_mm - 2 * gap.sd_mm, gap.usual_mm + 2 * gap.sd_mm]
@@ -151,7 +154,9 @@ class SpacingPlot(QWidget):
             painter.drawPolyline(QPolygonF([QPointF(x(g.usual_mm), y) for g, y in ends]))
 
     def _paint_found(self, painter: QPainter, x, rows: list[float]) -> None:  # type: ignore[no-untyped-def]
-        points = [QPointF(x(g.distance_mm), y) for g, y in zip(self.gaps, rows, strict=True)]
+        points = [
+            QPointF(x(min(g.distance_mm, MOST_MM)), y) for g, y in zip(self.gaps, rows, strict=True)
+        ]
         painter.setBrush(Qt.NoBrush)
         painter.setPen(QPen(QColor(style.ACCENT), scaled(1.6)))
         painter.drawPolyline(QPolygonF(points))

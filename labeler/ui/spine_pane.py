@@ -24,6 +24,9 @@ from labeler.workflows.workspace import Workspace
 
 MARGIN_PX = 8
 
+#: How far beyond the edge of the picture the line is drawn.
+EDGE_PX = 20.0
+
 #: Points of the line that joins the centroids.
 LINE_STEP_MM = 4.0
 
@@ -197,7 +200,10 @@ class SpinePane(QWidget):
     def _line(self) -> QPolygonF:
         """The curve through the centroids, on the screen."""
         curve = self.layer.curve
-        low, high = curve.heights_mm[0], curve.heights_mm[-1]
+        # only what is seen: a wrong file may have a centroid kilometres away
+        _, top = self.side_and_height(QPointF(0.0, -EDGE_PX))
+        _, bottom = self.side_and_height(QPointF(0.0, self.height() + EDGE_PX))
+        low, high = np.clip((curve.heights_mm[0], curve.heights_mm[-1]), bottom, top).tolist()
         heights = np.linspace(low, high, max(2, int((high - low) / LINE_STEP_MM)))
         return QPolygonF(self.positions(np.column_stack((curve.at(heights), heights))))
 

@@ -24,6 +24,7 @@ from labeler.ui.spacing_plot import SpacingPlot, gap_colour
 from labeler.ui.spine_checks import DoubtCard, SpineChecks
 from labeler.ui.spine_layer import SpineLayer
 from labeler.ui.spine_pane import grey_values
+from labeler.ui.spine_strip import SpineStrip
 from labeler.ui.style import ACCENT, AMBER, FAINT, RED
 from labeler.ui.view_grid import ViewGrid
 from labeler.workflows import spine_findings
@@ -299,3 +300,17 @@ class PaintWatch(QObject):
         if event.type() == QEvent.Paint:
             self.rects.append(event.rect())
         return False
+
+
+def test_a_centroid_kilometres_away_costs_no_time(ws, layer, qtbot):
+    """Files may hold such; the line is drawn where it is seen."""
+    centroids = spine()
+    centroids["9"] = Centroid("L2", (0.0, 0.0, -2.0e9))
+    replace_centroids(ws, "Take centroids", centroids)
+    strip = SpineStrip(ws, layer)
+    qtbot.addWidget(strip)
+    strip.resize(600, 500)
+    pane = strip.panes[0]
+    strip.view.height_mm = 0.0
+    assert len(pane._line()) < 10_000
+    assert strip.grab().width() == 600

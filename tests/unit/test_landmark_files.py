@@ -1,6 +1,7 @@
 """Centroid files of other programs: read exactly, written exactly, refused with a sentence."""
 
 import json
+import warnings
 
 import nibabel as nib
 import numpy as np
@@ -129,11 +130,13 @@ def test_entries_that_are_no_vertebrae_are_named(tmp_path):
     entries = [{"direction": ["P", "I", "R"]}]
     entries += [{"label": n, "X": 1.0, "Y": 2.0, "Z": 3.0} for n in (20, 99)]
     entries.append({"label": 21, "X": float("nan"), "Y": 2.0, "Z": 3.0})
+    entries.append({"label": 22, "X": float("inf"), "Y": 2.0, "Z": 3.0})
     path = tmp_path / "a.json"
     path.write_text(json.dumps(entries))
-    read = read_centroids(path, IMAGE)
+    with warnings.catch_warnings(action="error"):
+        read = read_centroids(path, IMAGE)
     assert [c.level for c in read.centroids.values()] == ["L1"]
-    assert len(read.problems) == 2
+    assert len(read.problems) == 3
 
 
 def vertebra_mask():
