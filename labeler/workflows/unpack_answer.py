@@ -61,7 +61,6 @@ def build_proposal(
             raise ValueError(f"the grid of {phase} is another one now")
         seen = _as_seen(phase, volumes, shifts_mm)
         numbered = number_regions(labels, grid, seen, check) if has_mask else Numbered(labels, {})
-        signals = document.get("signals")
         opinions, warnings = _opinions(document["findings"], numbered, grid)
         if numbered.n_left_out:
             warnings += (f"{numbered.n_left_out:,} specks of the result are left out.",)
@@ -81,7 +80,7 @@ def build_proposal(
             landmarks=_points(document["landmarks"]),
             has_mask=has_mask,
             picture=base64.b64decode(document.get("picture", ""), validate=True),
-            signals=None if signals is None else SpineSignals.from_value(signals),
+            signals=_signals(document.get("signals")),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it is damaged ({type(error).__name__})") from error
@@ -105,6 +104,11 @@ def _as_seen(
         )
         for name, volume in volumes.items()
     }
+
+
+def _signals(described: Mapping[str, Any] | None) -> SpineSignals | None:
+    """Signals along the spine as they were packed; older answers have none."""
+    return None if described is None else SpineSignals.from_value(described)
 
 
 def _points(described: list[dict[str, Any]] | None) -> tuple[ProposedPoint, ...] | None:
