@@ -34,10 +34,8 @@ def build_proposal(
 
     Parameters
     ----------
-    packed
-        From :func:`labeler.workflows.model_jobs.run_job`.
-    case
-        What it is about.
+    packed, case
+        From :func:`labeler.workflows.model_jobs.run_job`, and what it is about.
     volumes
         Phases of the case that are read; regions are measured in them.
     shifts_mm
