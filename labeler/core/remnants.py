@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from labeler.core.distance import Check, never_stop
 from labeler.core.geometry import Grid
@@ -78,6 +77,8 @@ def join_remnants(
     check
         Called before each region; may raise to stop.
     """
+    from scipy import ndimage  # slow to load
+
     places = [(_around(p.box, target.grid), label) for p, label in written if label in lesions]
     crops = [(box, label, target.array[box.slices].copy()) for box, label in places]
     for patch, _ in written:
@@ -112,6 +113,8 @@ def _remnants(
     old: LabelArray, now: LabelArray, label: int, older: frozenset[int], grid: Grid
 ) -> BoolArray:
     """Voxels of a box that are remnants around what became ``label``."""
+    from scipy import ndimage
+
     written = (now == label) & (old != now)
     near = ndimage.binary_dilation(written, _TOUCHING)
     result = np.zeros(old.shape, np.bool_)
