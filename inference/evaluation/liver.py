@@ -18,7 +18,7 @@ from inference.evaluation.matching import TrueLesion, diameter_mm, hits, true_le
 from inference.grid import grid_of
 from inference.liver import classes
 from inference.liver.model import LiverModel
-from inference.liver.patient import MALIGNANT, Decision, decide
+from inference.liver.patient import Decision, decide
 from inference.liver.proposals import MULTIPLIERS
 from inference.liver.registration import register_phases
 from inference.liver.scan import make_scan, mask_on_image
@@ -182,7 +182,7 @@ def _result(
     """Compare what was decided with the truth."""
     reference = patient.reference_in(seen.reference)
     truth = classes.CLASS_OF_LABEL[reference.array]
-    malignant = bool(np.isin(truth, MALIGNANT).any())
+    malignant = bool(np.isin(truth, classes.MALIGNANT).any())
     organs: dict[str, float] = {}
     if found is None or examined is None:
         voxel_ml = float(np.prod(grid_of(reference).spacing_kji_mm)) / 1000.0

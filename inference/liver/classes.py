@@ -21,6 +21,7 @@ N_CLASSES = 20
 ORGANS = tuple(range(LIVER, STOMACH + 1))
 LESIONS = tuple(range(HCC, CYST + 1))
 LIVER_AND_LESIONS = (LIVER, *LESIONS)
+MALIGNANT = (HCC, ICC, METASTASIS)
 
 
 def _within_a_sentence(name: str) -> str:

@@ -4,7 +4,8 @@ The probability of each class is a mean of what stage 1 gave the component, on a
 voxels, and of what stage 2 gave the patch. A proposal is dropped when "not a lesion" gets more
 than a limit; where stage 1 was sure without any factor (m = 1), the limit is another one. Where
 stage 1 saw nothing and only the attenuation gave it away (`inference.liver.unusual`), the second
-stage decides alone. Weights and limits are in the card (`inference.liver.rules`).
+stage decides alone. How malignant it is has weights of its own: stage 1 knows the liver around it,
+stage 2 the lesion. All numbers are in the card (`inference.liver.rules`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ WASH_OUT_HU = -10.0
 _FILLS_HU = 25.0
 _STILL_HU = 12.0
 _UNSURE_BELOW = 0.5
+_MALIGNANT = [c - classes.LESIONS[0] for c in classes.MALIGNANT]
 
 Probabilities = NDArray[np.float64]
 
@@ -41,6 +43,8 @@ class Verdict:
         The likeliest of `classes.LESIONS`, also when it is dropped.
     probabilities : ndarray of float64, shape (7,)
         Of each class of `classes.LESIONS`, then of not being a lesion.
+    malignancy : float
+        How likely it is a malignant lesion, of whatever type, 0 to 1.
     opinions : mapping of str to mapping of str to float
         By stage, its probability of each type.
     flags : tuple of str
@@ -50,6 +54,7 @@ class Verdict:
     kept: bool
     lesion_class: int
     probabilities: Probabilities
+    malignancy: float
     opinions: Mapping[str, Mapping[str, float]]
     flags: tuple[str, ...] = field(default=())
 
@@ -72,7 +77,9 @@ def agree(proposal: Proposal, opinion: Opinion | None, rule: Rule) -> Verdict:
     opinions = {"stage 1": _named(first)}
     if opinion is None:
         # what was proposed is kept: the factor was chosen to find more
-        return Verdict(True, proposal.lesion_class, first, opinions, _doubts(first, None))
+        malignant = float(first[_MALIGNANT].sum())
+        doubts = _doubts(first, None)
+        return Verdict(True, proposal.lesion_class, first, malignant, opinions, doubts)
     second = opinion.probabilities
     opinions["stage 2"] = _named(second)
     p, limit = weigh(first, second, proposal.multiplier, rule)
@@ -80,7 +87,8 @@ def agree(proposal: Proposal, opinion: Opinion | None, rule: Rule) -> Verdict:
     kept = bool(p[NOT_A_LESION] <= limit)
     unseen = not np.isfinite(proposal.multiplier)
     flags = ("stage 1 sees no lesion",) if unseen else _doubts(first, second)
-    return Verdict(kept, classes.LESIONS[kind], p, opinions, flags)
+    malignant = malignancy_of(first, second, proposal.multiplier, rule)
+    return Verdict(kept, classes.LESIONS[kind], p, malignant, opinions, flags)
 
 
 def weigh(
@@ -99,6 +107,24 @@ def weigh(
         return second, rule.unseen_dropped_above
     p = rule.first_weight * first + (1.0 - rule.first_weight) * second
     return p, rule.sure_dropped_above if multiplier <= 1.0 else rule.dropped_above
+
+
+def malignancy_of(
+    first: Probabilities, second: Probabilities, multiplier: float, rule: Rule
+) -> float:
+    """Return how likely a proposal is a malignant lesion, of whatever type.
+
+    Parameters
+    ----------
+    first, second : ndarray of float64, shape (7,)
+    multiplier : float
+        Of the proposal.
+    rule : Rule
+    """
+    if not np.isfinite(multiplier):
+        return rule.unseen_malignancy * float(second[_MALIGNANT].sum())
+    p = rule.first_malignancy * first + (1.0 - rule.first_malignancy) * second
+    return float(p[_MALIGNANT].sum())
 
 
 def _named(p: Probabilities) -> dict[str, float]:

@@ -27,6 +27,10 @@ class Rule:
         proposes without any factor.
     unseen_dropped_above : float
         The same for what only attenuation proposes, by stage 2 alone.
+    first_malignancy : float
+        Weight of stage 1 in how malignant a lesion is, 0 to 1.
+    unseen_malignancy : float
+        Factor on how malignant stage 2 finds what only attenuation proposes, 0 to 1.
     malignant_from : float
         Score from which a patient counts as malignant.
     """
@@ -35,6 +39,8 @@ class Rule:
     dropped_above: float = 0.5
     sure_dropped_above: float = 0.65
     unseen_dropped_above: float = 0.35
+    first_malignancy: float = 0.5
+    unseen_malignancy: float = 1.0
     malignant_from: float = 0.45
 
 

@@ -16,7 +16,6 @@ from inference.grid import Grid
 from inference.liver import classes
 from inference.liver.consensus import Verdict, agree, enhancement
 from inference.liver.patches import NearImages, patch_side
-from inference.liver.patient import malignancy
 from inference.liver.proposals import (
     MULTIPLIERS,
     Box,
@@ -28,9 +27,10 @@ from inference.liver.proposals import (
 from inference.liver.rules import Rules
 from inference.liver.stage1 import Segmentation
 from inference.liver.stage2 import PATCH, LesionNetwork, Opinion, judge
+from inference.liver.surround import place_doubts
 from inference.liver.unusual import unusual_places
 
-MOST_PROPOSALS = 48
+MOST_PROPOSALS = 64
 LOOKING = "Look at the lesions again"
 _CUT = 0.3
 """Part of the time that it takes to bring the images near."""
@@ -276,7 +276,7 @@ def _findings(
         box = ndimage.find_objects(region.astype(np.uint8))[0]
         measures: dict[str, Measure] = {
             "volume (ml)": round(float(region.sum()) * scan.voxel_ml, 2),
-            "malignancy": round(malignancy(verdict), 3),
+            "malignancy": round(verdict.malignancy, 3),
             "proposed by": _proposed_by(proposal),
         }
         hu = scan.phases_hu[(slice(None), *box)]
@@ -289,9 +289,9 @@ def _findings(
             float(np.clip(verdict.confidence, 0.0, 1.0)),
             verdict.opinions,
             measures,
-            verdict.flags,
+            (*verdict.flags, *place_doubts(drawn, region)),
         )
-        result.append((malignancy(verdict), finding))
+        result.append((verdict.malignancy, finding))
     return tuple(f for _, f in sorted(result, key=lambda pair: -pair[0]))
 
 

@@ -16,6 +16,7 @@ from inference.liver.model import COARSE_NAME, FINE_NAME, LESIONS_NAME, PARAMETE
 from inference.liver.rules import Rules
 from inference.phantom.labels import LABEL_NAMES
 from inference.training.lesions import FOLDER as LESION_FOLDER
+from inference.training.lesions import WEIGHTS_NAME as LESION_WEIGHTS
 from inference.training.loop import BEST_NAME, CURVE_NAME
 from inference.training.settings import LiverSettings
 from inference.training.thresholds import NAME as RULES_NAME
@@ -28,17 +29,27 @@ INTENDED_USE = (
 _HEADER = "Written by `ct-infer train export`; docs/models/liver.md tells what the model can do."
 
 
-def best_row(curve: Path) -> dict[str, float]:
-    """Return the row of a curve whose weights are the best."""
+def _rows(curve: Path) -> list[dict[str, float]]:
     with curve.open(newline="", encoding="utf-8") as file:
         rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
     if not rows:
         raise ValueError(f"{curve} has no validation yet")
-    return max(rows, key=lambda row: row["score"])
+    return rows
+
+
+def best_row(curve: Path) -> dict[str, float]:
+    """Return the row of a curve whose weights are the best.
+
+    Raises
+    ------
+    ValueError
+        It has no rows yet.
+    """
+    return max(_rows(curve), key=lambda row: row["score"])
 
 
 def export_liver(training: Path, target: Path, settings: LiverSettings, version: str) -> None:
-    """Write the best weights of a training and their card.
+    """Write the weights of a training and their card.
 
     Parameters
     ----------
@@ -63,13 +74,14 @@ def export_liver(training: Path, target: Path, settings: LiverSettings, version:
         if not (training / stage / BEST_NAME).is_file():
             raise ValueError(f"{training} has no weights of the {stage} network yet")
         rows[stage] = best_row(training / stage / CURVE_NAME)
-    if (training / LESION_FOLDER / BEST_NAME).is_file():
-        rows[LESION_FOLDER] = best_row(training / LESION_FOLDER / CURVE_NAME)
+    if (training / LESION_FOLDER / LESION_WEIGHTS).is_file():
+        rows[LESION_FOLDER] = _rows(training / LESION_FOLDER / CURVE_NAME)[-1]
     target.mkdir(parents=True, exist_ok=True)
     names = {"coarse": COARSE_NAME, "fine": FINE_NAME, LESION_FOLDER: LESIONS_NAME}
     for stage in rows:
         name = names[stage]
-        shutil.copyfile(training / stage / BEST_NAME, target / name)
+        weights = LESION_WEIGHTS if stage == LESION_FOLDER else BEST_NAME
+        shutil.copyfile(training / stage / weights, target / name)
         shutil.copyfile(training / stage / CURVE_NAME, target / f"{stage}-curve.csv")
     document = tomlkit.document()
     document.add(tomlkit.comment(_HEADER))

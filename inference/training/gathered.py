@@ -24,7 +24,6 @@ from inference.liver import classes, quality
 from inference.liver.inputs import N_CHANNELS
 from inference.liver.networks import CONTEXT_CLASSES, coarse_network, fine_network
 from inference.liver.patches import NearImages, RawPatch, patch_side
-from inference.liver.patient import MALIGNANT
 from inference.liver.proposals import MULTIPLIERS, Proposal
 from inference.liver.registration import register_phases
 from inference.liver.scan import make_scan
@@ -184,7 +183,7 @@ def examine(
         np.array([not near.cut_mask(sick, p).any() for p in proposals], dtype=np.bool_),
         np.array([lesion.kind for lesion in lesions], dtype=np.int64),
         np.array([lesion.diameter_mm for lesion in lesions]),
-        bool(np.isin(classes.CLASS_OF_LABEL[reference.array], MALIGNANT).any()),
+        bool(np.isin(classes.CLASS_OF_LABEL[reference.array], classes.MALIGNANT).any()),
         np.array([measured.outliers, measured.disagreement, measured.unsure]),
         dice(
             np.isin(truth_classes, classes.LIVER_AND_LESIONS),

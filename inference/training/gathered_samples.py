@@ -7,10 +7,11 @@ nothing, and the network has to look at the lesion itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 
 from inference.contract import PHASES
 from inference.liver.stage2 import NOT_A_LESION, PATCH, patch_input
@@ -109,14 +110,9 @@ def _shifted(
     return moved[0], moved[1]
 
 
-def held_out(examination: Examination) -> list[tuple[torch.Tensor, int, torch.Tensor]]:
-    """Return all patches of an examination as they are, with types and outlines."""
-    present: NDArray[np.bool_] = examination.present
-    return [
-        (
-            examination.patch(n).network_input([bool(p) for p in present]),
-            int(examination.kinds[n]),
-            torch.from_numpy(examination.outline[n].astype(np.float32)),
-        )
-        for n in range(len(examination))
-    ]
+def held_out(examination: Examination) -> Iterator[tuple[torch.Tensor, int, torch.Tensor]]:
+    """Yield all patches of an examination as they are, with types and outlines."""
+    present = [bool(p) for p in examination.present]
+    for n in range(len(examination)):
+        outline = torch.from_numpy(examination.outline[n].astype(np.float32))
+        yield examination.patch(n).network_input(present), int(examination.kinds[n]), outline

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from inference.training.gathered import gatherer_in, read_examination
 from inference.training.gathered_samples import held_out
 from inference.training.lesion_samples import PatchBatch, batch_of
 from inference.training.lesion_stream import PatchStream
-from inference.training.loop import Scores, Training
+from inference.training.loop import LAST_NAME, Scores, Training
 from inference.training.patients import Pool
 from inference.training.settings import LesionSettings, LiverSettings
 from inference.weights import load_weights, save_weights, sha256_of
@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 
 FOLDER = "lesions"
 LEVELS_NAME = "begin.safetensors"
+WEIGHTS_NAME = LAST_NAME
+"""What is shipped and used for the thresholds: those of the end of the schedule. The held-out
+patients have some thirty lesions, so that the best score among the validations is mostly luck."""
+
 _POOL = "livers"
 _SMOOTHING = 0.05
 _OUTLINE_WEIGHT = 0.7
@@ -51,14 +55,14 @@ def patch_loss(network: torch.nn.Module, batch: PatchBatch) -> torch.Tensor:
     return total
 
 
-def patch_scores(network: torch.nn.Module, batches: Sequence[PatchBatch]) -> Scores:
+def patch_scores(network: torch.nn.Module, batches: Iterable[PatchBatch]) -> Scores:
     """Return how well the network judges and draws.
 
     Parameters
     ----------
     network : Module
         In evaluation mode.
-    batches : sequence of PatchBatch
+    batches : iterable of PatchBatch
 
     Returns
     -------
@@ -135,10 +139,12 @@ def lesion_pool(folder: Path) -> Pool:
     return Pool(folder / _POOL)
 
 
-def held_out_batches(examinations: Sequence[Path], size: int) -> list[PatchBatch]:
-    """Return all patches of some examinations, in batches."""
-    patches = [p for path in examinations for p in held_out(read_examination(path))]
-    return [batch_of(patches[n : n + size]) for n in range(0, len(patches), size)]
+def held_out_batches(examinations: Sequence[Path], size: int) -> Iterator[PatchBatch]:
+    """Yield all patches of some examinations, in batches: together they are gigabytes."""
+    for path in examinations:
+        patches = iter(held_out(read_examination(path)))
+        while batch := list(islice(patches, size)):
+            yield batch_of(batch)
 
 
 def train_lesions(folder: Path, whole: LiverSettings) -> None:
@@ -165,12 +171,9 @@ def train_lesions(folder: Path, whole: LiverSettings) -> None:
     torch.manual_seed(seed)
     network = LesionNetwork(settings.widths)
     network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    held: list[PatchBatch] = []  # read once, when they are needed
 
     def validate(candidate: torch.nn.Module) -> Scores:
-        if not held:
-            held.extend(held_out_batches(checked, settings.batch))
-        return patch_scores(candidate, held)
+        return patch_scores(candidate, held_out_batches(checked, settings.batch))
 
     load = partial(_loader, folder, examined, settings, seed)
     if not (folder / FOLDER / LEVELS_NAME).exists():

@@ -5,6 +5,8 @@ Stage 1 and stage 2 look at scanned phantoms of seeds of their own. Then, for ea
 - the weight of stage 1 and the limits above which a proposal is dropped are searched on a grid.
   Wanted is the highest sensitivity (lesions of 10 mm or more count three times) with at most
   `MOST_FALSE` false positives per patient; false positives decide between what is nearly equal.
+- the weights in how malignant a lesion is are those with which the scores of patients with a
+  malignant lesion and of the others overlap least (area under the ROC curve).
 - the score from which a patient is called malignant is where most patients are judged rightly, in
   the middle of the widest range that does.
 
@@ -16,6 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +26,12 @@ import tomlkit
 import torch
 from numpy.typing import NDArray
 
-from inference.liver import classes
-from inference.liver.consensus import weigh
-from inference.liver.patient import MALIGNANT, patient_score
+from inference.liver.consensus import malignancy_of, weigh
+from inference.liver.patient import patient_score
 from inference.liver.rules import DIAGNOSIS, SCREENING, QualityLimits, Rule, Rules, read_rules
 from inference.liver.stage2 import NOT_A_LESION, LesionNetwork, judge
 from inference.training.gathered import Examination, gatherer_in, read_examination
-from inference.training.lesions import FOLDER
-from inference.training.loop import BEST_NAME
+from inference.training.lesions import FOLDER, WEIGHTS_NAME
 from inference.training.settings import LiverSettings
 from inference.weights import load_weights, sha256_of
 
@@ -49,7 +50,8 @@ _COST_OF_FALSE = 0.01
 _FIRST_WEIGHTS = (0.0, 0.15, 0.3, 0.5, 0.7)
 _LIMITS = tuple(np.round(np.arange(0.1, 0.96, 0.05), 2).tolist())
 _AT_ONCE = 16
-_MALIGNANT = [c - classes.LESIONS[0] for c in MALIGNANT]
+_MALIGNANCY_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_UNSEEN_FACTORS = (0.0, 0.1, 0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +83,11 @@ class Judged:
             p[n], limit = weigh(*pair, rule)
             kept[n] = p[n, NOT_A_LESION] <= limit
         return p, kept
+
+    def score(self, rule: Rule) -> float:
+        """Return the score of the patient."""
+        pairs = zip(self.first, self.second, self.multipliers, strict=True)
+        return patient_score([malignancy_of(*pair, rule) for pair in pairs])
 
 
 def judge_examination(network: LesionNetwork, examination: Examination) -> Judged:
@@ -182,15 +189,25 @@ def quality_limits(examinations: Sequence[Examination]) -> QualityLimits:
     return QualityLimits(round(outliers, 3), round(disagreement, 3), round(unsure, 3))
 
 
+def area_under_curve(scores: Sequence[float], malignant: Sequence[bool]) -> float:
+    """Return how often a malignant patient scores higher than another, 0.5 if there is no pair."""
+    values, truth = np.array(scores), np.array(malignant, dtype=np.bool_)
+    ahead = values[truth][:, None] - values[~truth][None, :]
+    return float((0.5 * (1.0 + np.sign(ahead))).mean()) if ahead.size else 0.5
+
+
 def tuned_rule(judged: Sequence[Judged]) -> Rule:
     """Return the rule of a setting."""
-    rule = best_rule(judged)
-    scores = []
-    for j in judged:
-        p, kept = j.weighed(rule)
-        scores.append(patient_score(p[kept][:, _MALIGNANT].sum(axis=1)))
-    threshold = best_threshold(scores, [j.malignant for j in judged])
-    return replace(rule, malignant_from=round(threshold, 3))
+    kept_by = best_rule(judged)
+    malignant = [j.malignant for j in judged]
+    chosen, most = kept_by, -1.0
+    for weight, factor in product(_MALIGNANCY_WEIGHTS, _UNSEEN_FACTORS):
+        rule = replace(kept_by, first_malignancy=weight, unseen_malignancy=factor)
+        area = area_under_curve([j.score(rule) for j in judged], malignant)
+        if area > most + 1e-9:
+            chosen, most = rule, area
+    threshold = best_threshold([j.score(chosen) for j in judged], malignant)
+    return replace(chosen, malignant_from=round(threshold, 3))
 
 
 def figures_of(judged: Sequence[Judged], rule: Rule) -> dict[str, float]:
@@ -204,9 +221,8 @@ def figures_of(judged: Sequence[Judged], rule: Rule) -> dict[str, float]:
     """
     found = large = false = right = 0
     for j in judged:
-        p, kept = j.weighed(rule)
-        score = patient_score(p[kept][:, _MALIGNANT].sum(axis=1))
-        right += (score >= rule.malignant_from) == j.malignant
+        _, kept = j.weighed(rule)
+        right += (j.score(rule) >= rule.malignant_from) == j.malignant
         false += int((kept & (j.hit < 0)).sum())
         there = set(np.flatnonzero(j.lesion_mm >= _LARGE_MM).tolist())
         large += len(there)
@@ -230,7 +246,7 @@ def tune(folder: Path, settings: LiverSettings) -> Rules:
         A stage was not trained yet.
     """
     torch.set_num_threads(1)
-    path = folder / FOLDER / BEST_NAME
+    path = folder / FOLDER / WEIGHTS_NAME
     if not path.is_file():
         raise ValueError(f"there are no weights of stage 2 yet: {path}")
     network = LesionNetwork(settings.lesions.widths)

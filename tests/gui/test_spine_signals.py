@@ -112,9 +112,7 @@ def test_the_runner_up_is_named_only_where_it_is_close(ws, pane):
 def count_amber(pane) -> int:
     """Pixels that are more red than blue: nothing else in the pane is."""
     image = pane.grab().toImage()
-    colours = (
-        image.pixelColor(x, y) for y in range(image.height()) for x in range(image.width())
-    )
+    colours = (image.pixelColor(x, y) for y in range(image.height()) for x in range(image.width()))
     return sum(colour.red() - colour.blue() > 60 for colour in colours)
 
 

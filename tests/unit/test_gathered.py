@@ -155,7 +155,7 @@ def test_a_lesion_is_pasted_where_something_else_was_proposed(examination, setti
 
 
 def test_held_out_patches_are_as_they_are(examination):
-    patches = held_out(examination)
+    patches = list(held_out(examination))
     assert [kind for _, kind, _ in patches] == examination.kinds.tolist()
     first = patches[0][0]
     assert torch.equal(first, examination.patch(0).network_input([True] * 4))

@@ -1,13 +1,14 @@
 """Steps 2 to 5 of the liver model on small arrays whose answers are known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from inference.grid import Grid
-from inference.liver import classes
+from inference.liver import classes, unusual
 from inference.liver.consensus import agree, enhancement
 from inference.liver.patient import decide
 from inference.liver.proposals import Proposal, find_proposals, search_region
@@ -24,6 +25,7 @@ from inference.liver.stage2 import (
     patch_input,
     patch_side_mm,
 )
+from inference.liver.surround import place_doubts
 from inference.liver.unusual import unusual_places
 
 SPACING = (3.0, 3.0, 3.0)
@@ -271,15 +273,36 @@ def test_enhancement_without_the_phases_for_it():
     assert "HU ART" not in plain
 
 
-def test_patient_is_as_ill_as_the_worst_lesion_that_was_kept():
+def test_patient_is_ill_if_any_proposal_is_malignant():
     kept = agree(proposal([0.2, 0.1, 0.3, 0, 0, 0.3, 0.1]), None, RULE)
     dropped = agree(proposal(NOTHING, 4.0), opinion(NOTHING), RULE)
     decision = decide([kept, dropped], ALL, RULES)
-    assert decision.score == pytest.approx(0.6)
+    rest = 1.0 - dropped.malignancy
+    assert 0.0 < dropped.malignancy < 0.1
+    assert decision.score == pytest.approx(1.0 - 0.4 * rest)
     assert decision.malignant
     assert decision.setting == "diagnosis"
+    assert "metastasis (0.60)" in decision.reason
+    assert decide([kept, kept], ALL, RULES).score == pytest.approx(1.0 - 0.4 * 0.4)
     assert not decide([dropped], ALL, RULES).malignant
     assert decide([], ALL, RULES).reason == "No lesion was found."
+
+
+def test_a_patient_may_be_ill_without_a_lesion_that_is_drawn():
+    half = [0.3, 0, 0, 0, 0, 0, 0.7]
+    dropped = agree(proposal(half, 4.0), opinion(half), RULE)
+    assert not dropped.kept
+    decision = decide([dropped] * 3, ALL, RULES)
+    assert decision.malignant
+    assert decision.reason == "No lesion was found, but some that were dropped look suspicious."
+
+
+def test_malignancy_has_weights_of_its_own():
+    rule = replace(RULE, first_malignancy=0.25, unseen_malignancy=0.5)
+    one, two = [0.8, 0, 0, 0, 0, 0, 0.2], [0.2, 0, 0.2, 0, 0.6, 0, 0]
+    seen = agree(proposal(one, 2.0), opinion(two), rule)
+    assert seen.malignancy == pytest.approx(0.25 * 0.8 + 0.75 * 0.4)
+    assert agree(proposal(one, math.inf), opinion(two), rule).malignancy == pytest.approx(0.2)
 
 
 def test_screening_is_for_plain_scans_and_calls_earlier():
@@ -330,7 +353,13 @@ def test_stage_2_redraws_but_does_not_lose_a_lesion():
         assert region[A].all()
 
 
-def test_what_stands_out_is_proposed_once():
+def _shifted_box(box, mask):
+    region = np.zeros((30, 30, 30), dtype=bool)
+    region[box] = mask
+    return region
+
+
+def test_what_stands_out_is_proposed_once_and_first():
     rng = np.random.default_rng(0)
     hu = np.stack([np.full((30, 30, 30), v) for v in LIVER_HU]) + rng.normal(0, 3, (4, 30, 30, 30))
     liver = np.zeros((30, 30, 30), dtype=bool)
@@ -339,10 +368,47 @@ def test_what_stands_out_is_proposed_once():
     hu[(slice(None), *cyst)] = 7.0
     liver[cyst] = False  # taken for something else
     nothing = np.zeros_like(liver)
-    (found,) = unusual_places(hu, ALL, liver, SPACING, nothing)
-    box, mask = found
-    assert np.mean([(s.start + s.stop - 1) / 2 for s in box]) == pytest.approx(12.0, abs=0.6)
-    assert 60 <= mask.sum() <= 400
+    regions = [_shifted_box(*place) for place in unusual_places(hu, ALL, liver, SPACING, nothing)]
+    where = np.argwhere(regions[0])
+    assert where.mean(axis=0) == pytest.approx([12.0] * 3, abs=0.6)
+    assert 60 <= regions[0].sum() <= 400
+    assert not any(region[cyst].any() for region in regions[1:])
     known = nothing.copy()
     known[cyst] = True
-    assert unusual_places(hu, ALL, liver, SPACING, known) == []
+    again = [_shifted_box(*place) for place in unusual_places(hu, ALL, liver, SPACING, known)]
+    assert not any(region[11:14, 11:14, 11:14].any() for region in again)
+
+
+def test_a_lesion_too_faint_for_any_threshold_is_found_as_a_blob(monkeypatch):
+    rng = np.random.default_rng(1)
+    hu = np.stack([np.full((40, 40, 40), v) for v in LIVER_HU]) + rng.normal(0, 3, (4, 40, 40, 40))
+    liver = np.zeros((40, 40, 40), dtype=bool)
+    liver[2:38, 2:38, 2:38] = True
+    k, j, i = np.ogrid[:40, :40, :40]
+    lesion = (k - 20) ** 2 + (j - 21) ** 2 + (i - 21) ** 2 <= 9
+    hu[:, lesion] += 9.0
+
+    def best_share():
+        shares = [0.0]
+        for box, mask in unusual_places(hu, ALL, liver, SPACING, np.zeros_like(liver)):
+            region = np.zeros_like(liver)
+            region[box] = mask
+            shares.append((region & lesion).sum() / (region | lesion).sum())
+        return max(shares)
+
+    assert best_share() >= 0.3
+    monkeypatch.setattr(unusual, "MOST_BLOBS", 0)
+    assert best_share() == 0.0
+
+
+def test_a_lesion_among_other_organs_is_doubtful():
+    found = np.full((20, 20, 20), classes.LIVER, dtype=np.uint8)
+    found[:, :, 10:] = classes.RIGHT_KIDNEY
+    inside, outside = np.zeros((2, 20, 20, 20), dtype=bool)
+    inside[8:12, 8:12, 2:6] = True
+    outside[8:12, 8:12, 12:16] = True
+    found[inside | outside] = classes.CYST
+    assert place_doubts(found, inside) == ()
+    assert place_doubts(found, outside) == ("mostly outside of the liver, beside right kidney",)
+    found[found == classes.RIGHT_KIDNEY] = classes.BACKGROUND
+    assert place_doubts(found, outside) == ("mostly outside of the liver",)

@@ -15,6 +15,7 @@ from inference.liver.rules import (
 from inference.liver.stage2 import NOT_A_LESION
 from inference.training.thresholds import (
     Judged,
+    area_under_curve,
     best_rule,
     best_threshold,
     figures_of,
@@ -28,7 +29,9 @@ PLAIN = (True, False, False, False)
 
 def test_rules_survive_a_file(tmp_path):
     rules = Rules(
-        Rule(0.3, 0.4, 0.7, 0.2, 0.55), Rule(malignant_from=0.25), QualityLimits(0.1, 0.2, 0.3)
+        Rule(0.3, 0.4, 0.7, 0.2, 0.25, 0.5, 0.55),
+        Rule(malignant_from=0.25),
+        QualityLimits(0.1, 0.2, 0.3),
     )
     write_rules(tmp_path / "rules.toml", rules)
     assert load_rules(tmp_path / "rules.toml") == rules
@@ -127,3 +130,29 @@ def test_patients_without_findings_are_healthy():
     assert counts(rule, patients) == (1, 0)
     assert 0.0 < rule.malignant_from < 0.9
     assert figures_of(patients, rule) == {"sensitivity": 1.0, "false": 0.0, "accuracy": 1.0}
+
+
+def test_the_score_parts_the_patients_by_the_better_opinion():
+    # stage 1 is sure of a malignancy where there is none; stage 2 knows
+    patients = [
+        judged([(1.0, 0, 0.9, 0.2)], [20.0], malignant=True),
+        judged([(1.0, -1, 0.2, 0.9)], []),
+        judged([(1.0, 0, 0.6, 0.3)], [20.0], malignant=True),
+        judged([(1.0, -1, 0.3, 0.8)], []),
+    ]
+    assert tuned_rule(patients).first_malignancy < 0.5
+    assert figures_of(patients, tuned_rule(patients))["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("scores", "malignant", "area"),
+    [
+        ([0.9, 0.8, 0.1], [True, True, False], 1.0),
+        ([0.1, 0.9], [True, False], 0.0),
+        ([0.5, 0.5], [True, False], 0.5),
+        ([0.9, 0.2, 0.5], [True, True, False], 0.5),
+        ([0.3], [True], 0.5),
+    ],
+)
+def test_area_under_the_curve(scores, malignant, area):
+    assert area_under_curve(scores, malignant) == pytest.approx(area)

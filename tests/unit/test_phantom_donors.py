@@ -59,7 +59,7 @@ def write_donor(folder: Path, name: str, *, without: str = "", affine=None) -> P
         inside = (((points - CENTRES[organ]) / RADII[organ]) ** 2).sum(axis=-1) < 1.0
         if organ.startswith("kidney"):
             inwards = -np.sign(CENTRES[organ][0])
-            sinus = np.array(CENTRES[organ]) + (inwards * 14.0, 0.0, 0.0)
+            sinus = np.add(CENTRES[organ], (inwards * 14.0, 0.0, 0.0))
             inside &= (((points - sinus) / (14.0, 9.0, 22.0)) ** 2).sum(axis=-1) > 1.0
         if organ != without:
             labels[inside] = number

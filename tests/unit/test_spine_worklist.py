@@ -47,7 +47,9 @@ def test_words_for_the_worst_doubt():
     assert summary(spine("T12", "L1", "L1", "L2")).reason == "twice"
     assert summary(spine("T10", "L1", "L2")).reason == "gap"
     assert summary(spine("L4", "L5", "L6")).reason == "L6?"
-    flagged = {"1": Centroid("L1", (0, 0, 0), 0.4, ("numbering with L2 for L1 fits nearly as well",))}
+    flagged = {
+        "1": Centroid("L1", (0, 0, 0), 0.4, ("numbering with L2 for L1 fits nearly as well",))
+    }
     assert summary(flagged).reason == "shift?"
     assert summary({"1": Centroid("L1", (0, 0, 0), 0.4, ("low signal",))}).reason == "model"
 
