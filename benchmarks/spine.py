@@ -12,7 +12,6 @@ from typing import Any
 
 from benchmarks._drive import drive
 from benchmarks._files import Folder
-from benchmarks._spine import write_case
 from benchmarks.hands import FRAME_MS, MEMORY
 from benchmarks.registry import Measured, row
 from benchmarks.timing import p95
@@ -42,6 +41,9 @@ ACTS = (
 @cache
 def _found() -> dict[str, Any]:
     """Measure everything once."""
+    # here, because it needs pyqtgraph, and the rows are listed without
+    from benchmarks._spine import write_case
+
     folder = Folder()
     try:
         write_case(folder.path)
