@@ -48,7 +48,7 @@ PARAMETERS = (
 )
 
 _FIRST_PHASE, _NEXT_PHASE = 0.04, 0.09
-_STAGE1_DONE, _STAGE2_DONE = 0.6, 0.9
+_STAGE1_DONE, _STAGE2_DONE = 0.52, 0.87
 """Parts of the time: to bring phases together, the first one and each other; then of the rest."""
 
 

@@ -30,7 +30,7 @@ _OVERLAP = 0.5
 _FINE_MARGIN = 6
 """Voxels of 3 mm around the organs that the coarse network found."""
 
-_FIND_SHARE = 0.25
+_FIND_SHARE = 0.15
 """Part of the time that the coarse network takes."""
 
 _LEAST_LIVER = 230
