@@ -269,11 +269,13 @@ def _findings(
     """Return what there is to say about each lesion that was kept."""
     scan = segmentation.scan
     healthy = ndimage.binary_erosion(drawn == classes.LIVER)
+    levels = [float(np.median(p[healthy])) if healthy.any() else 0.0 for p in scan.phases_hu]
     result = []
     for proposal, verdict, region in zip(proposals, verdicts, regions, strict=True):
         if region is None:
             continue
         box = ndimage.find_objects(region.astype(np.uint8))[0]
+        near = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in box)
         measures: dict[str, Measure] = {
             "volume (ml)": round(float(region.sum()) * scan.voxel_ml, 2),
             "malignancy": round(verdict.malignancy, 3),
@@ -281,7 +283,6 @@ def _findings(
         }
         hu = scan.phases_hu[(slice(None), *box)]
         inner = _inner(region[box])
-        levels = [float(np.median(p[healthy])) if healthy.any() else 0.0 for p in scan.phases_hu]
         measures |= enhancement(hu, scan.present, inner, levels)
         finding = Finding(
             int(classes.LABEL_OF_CLASS[verdict.lesion_class]),
@@ -289,7 +290,7 @@ def _findings(
             float(np.clip(verdict.confidence, 0.0, 1.0)),
             verdict.opinions,
             measures,
-            (*verdict.flags, *place_doubts(drawn, region)),
+            (*verdict.flags, *place_doubts(drawn[near], region[near])),
         )
         result.append((verdict.malignancy, finding))
     return tuple(f for _, f in sorted(result, key=lambda pair: -pair[0]))

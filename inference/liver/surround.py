@@ -17,7 +17,6 @@ OUTSIDE_SHARE = 0.5
 """Part of the rim of a lesion that may lie outside of the liver."""
 
 _NAMED_SHARE = 0.15
-_INSIDE = (classes.LIVER, *classes.LESIONS)
 
 
 def place_doubts(found: NDArray[np.uint8], region: NDArray[np.bool_]) -> tuple[str, ...]:
@@ -31,10 +30,10 @@ def place_doubts(found: NDArray[np.uint8], region: NDArray[np.bool_]) -> tuple[s
         One of them.
     """
     rim = found[ndimage.binary_dilation(region) & ~region]
-    if not rim.size or float((~np.isin(rim, _INSIDE)).mean()) < OUTSIDE_SHARE:
+    if not rim.size or float((~np.isin(rim, classes.LIVER_AND_LESIONS)).mean()) < OUTSIDE_SHARE:
         return ()
     counts = np.bincount(rim, minlength=classes.N_CLASSES)
-    counts[[classes.BACKGROUND, *_INSIDE]] = 0
+    counts[[classes.BACKGROUND, *classes.LIVER_AND_LESIONS]] = 0
     neighbour = int(counts.argmax())
     if counts[neighbour] < _NAMED_SHARE * rim.size:
         return ("mostly outside of the liver",)

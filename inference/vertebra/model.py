@@ -140,8 +140,8 @@ class VertebraModel:
         if method not in METHODS:
             raise ValueError(f"the method is {' or '.join(METHODS)}, not {method}")
         wants_masks = bool(request.params.get("masks", False))
-        if wants_masks and self._masks is None:
-            raise ValueError(f"{self._card.title} {self._card.version} draws no vertebrae")
+        if wants_masks:
+            self._mask_network()
         image = request.images[phases[0]]
         share = 1.0 - _MASKS_SHARE if wants_masks else 1.0
         reading = self._pipeline.read(image, Span(context, 0.0, share), cast(Method, method))
@@ -161,8 +161,7 @@ class VertebraModel:
             The model has no network for masks.
         Cancelled
         """
-        if self._masks is None:
-            raise ValueError(f"{self._card.title} {self._card.version} draws no vertebrae")
+        network = self._mask_network()
         numbers = [
             0 if _is_outside(position, image) else VERSE_NUMBER[vertebra.name]
             for vertebra, position in zip(
@@ -170,8 +169,13 @@ class VertebraModel:
             )
         ]
         drawn = [number if number in DRAWN else 0 for number in numbers]
-        labels = draw_masks(image, reading.positions_ras, drawn, self._masks, context, self._device)
+        labels = draw_masks(image, reading.positions_ras, drawn, network, context, self._device)
         return LabelMap(labels, image.affine_ras)
+
+    def _mask_network(self) -> Network:
+        if self._masks is None:
+            raise ValueError(f"{self._card.title} {self._card.version} draws no vertebrae")
+        return self._masks
 
 
 def load(manifest: Manifest, device: str) -> VertebraModel:

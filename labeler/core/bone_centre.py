@@ -1,9 +1,9 @@
 """The middle of the vertebral body around a point: where a centroid belongs.
 
 Where a model has looked, its own centres tell (:func:`seen_centre`); without one, the bone does
-(:func:`body_centre`). A body ends in two dense plates, with a disc
-beyond each, soft tissue before and beside it and the canal behind. A template of that, as large as
-bodies are at this level, is put to every place near the point; where it fits best is the middle.
+(:func:`body_centre`). A body ends in two dense plates, with a disc beyond each, soft tissue before
+and beside it and the canal behind. A template of that, as large as bodies are at this level, is put
+to every place near the point; where it fits best is the middle.
 The spongy bone between the plates does not count: in old people it is as dark as a disc.
 """
 
@@ -84,8 +84,7 @@ def body_centre(
     local = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1)
     bone = _bone(values_kji, grid, start + local @ axes, sample_mm)
     fit = fftconvolve(bone, template[::-1, ::-1, ::-1], mode="valid")
-    side, front, height = np.moveaxis(local[half:-half, half:-half, half:-half], -1, 0) / gap_mm
-    away = (side**2 + front**2) / ACROSS**2 + (height / ALONG) ** 2
+    away = _away(local[half:-half, half:-half, half:-half] / gap_mm)
     score = np.where(away <= 1.0, fit - _NEAR * away, -np.inf)
     peak = np.unravel_index(int(score.argmax()), score.shape)
     if fit[peak] < _LEAST_FIT:
@@ -120,14 +119,19 @@ def seen_centre(
         RAS mm; None when it sees none there.
     """
     local = (centres_ras - np.asarray(start_ras)) @ _frame(np.asarray(up_ras, np.float64)).T
-    side, front, height = local.T / gap_mm
-    away = (side**2 + front**2) / ACROSS**2 + (height / ALONG) ** 2
+    away = _away(local / gap_mm)
     near = np.flatnonzero((away <= 1.0) & (likely >= _LEAST_SEEN))
     if not len(near):
         return None
     best = near[int((likely[near] - _FARTHER * away[near]).argmax())]
     x, y, z = (float(v) for v in centres_ras[best])
     return x, y, z
+
+
+def _away(local: FloatArray) -> FloatArray:
+    """Squared distance of points ``[..., 3]`` (side, front, up; in gaps), 1 at the reach."""
+    side, front, height = np.moveaxis(local, -1, 0)
+    return np.asarray((side**2 + front**2) / ACROSS**2 + (height / ALONG) ** 2)
 
 
 def _frame(up: FloatArray) -> FloatArray:

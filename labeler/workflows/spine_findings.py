@@ -8,7 +8,7 @@ from typing import Any
 from PyQt5.QtCore import QObject
 
 from labeler.core.geometry import Grid
-from labeler.core.landmark_checks import Doubt, check
+from labeler.core.landmark_checks import check
 from labeler.core.landmarks import Centroid, Point
 from labeler.core.mask import Mask
 from labeler.core.vertebra_masks import numbering
@@ -68,12 +68,6 @@ def centroids_of(session: Session) -> dict[str, Centroid]:
         if centroid is not None:
             found[key] = centroid
     return found
-
-
-def doubts_of(session: Session) -> list[Doubt]:
-    """Return what looks wrong about the centroids of the open case, worst first."""
-    centroids = centroids_of(session)
-    return check(centroids, image_grid(session), levels_in_mask(session, centroids))
 
 
 def image_grid(session: Session) -> Grid | None:

@@ -17,7 +17,7 @@ from labeler.workflows.correct_landmarks import (
     swap_with_next,
 )
 from labeler.workflows.edit_rules import EditRefused
-from labeler.workflows.spine_findings import FIELD, centroids_of, doubts_of
+from labeler.workflows.spine_findings import FIELD, centroids_of
 from tests.case_world import make_workspace, open_case
 
 USUAL = [name for name in LEVELS if name not in RARE]
@@ -114,11 +114,11 @@ def test_nothing_to_do_is_no_edit(ws):
 
 
 def test_doubts_are_walked_from_above_and_round(ws):
-    assert next_doubt(ws.spine, None) is not None or not doubts_of(ws.session)
+    assert next_doubt(ws.spine, None) is not None or not ws.spine.doubts
     replace_centroids(ws, "Read centroids", spine("T8", "L2"))
     rename_centroid(ws, "1", "T8")
     rename_centroid(ws, "4", "L1")
-    doubted = [d.keys[0] for d in doubts_of(ws.session) if d.kind != "outside"]
+    doubted = [d.keys[0] for d in ws.spine.doubts if d.kind != "outside"]
     assert {"0", "4"} <= set(doubted)
     first = next_doubt(ws.spine, None)
     second = next_doubt(ws.spine, first)
@@ -127,7 +127,7 @@ def test_doubts_are_walked_from_above_and_round(ws):
     while second not in walked:
         walked.add(second)
         second = next_doubt(ws.spine, second)
-    assert walked == {d.keys[0] for d in doubts_of(ws.session)}
+    assert walked == {d.keys[0] for d in ws.spine.doubts}
 
 
 def test_entries_that_cannot_be_read_are_left_out(ws):

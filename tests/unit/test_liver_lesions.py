@@ -353,8 +353,9 @@ def test_stage_2_redraws_but_does_not_lose_a_lesion():
         assert region[A].all()
 
 
-def _shifted_box(box, mask):
-    region = np.zeros((30, 30, 30), dtype=bool)
+def region_of(place, shape):
+    box, mask = place
+    region = np.zeros(shape, dtype=bool)
     region[box] = mask
     return region
 
@@ -368,14 +369,18 @@ def test_what_stands_out_is_proposed_once_and_first():
     hu[(slice(None), *cyst)] = 7.0
     liver[cyst] = False  # taken for something else
     nothing = np.zeros_like(liver)
-    regions = [_shifted_box(*place) for place in unusual_places(hu, ALL, liver, SPACING, nothing)]
+    regions = [
+        region_of(place, liver.shape) for place in unusual_places(hu, ALL, liver, SPACING, nothing)
+    ]
     where = np.argwhere(regions[0])
     assert where.mean(axis=0) == pytest.approx([12.0] * 3, abs=0.6)
     assert 60 <= regions[0].sum() <= 400
     assert not any(region[cyst].any() for region in regions[1:])
     known = nothing.copy()
     known[cyst] = True
-    again = [_shifted_box(*place) for place in unusual_places(hu, ALL, liver, SPACING, known)]
+    again = [
+        region_of(place, liver.shape) for place in unusual_places(hu, ALL, liver, SPACING, known)
+    ]
     assert not any(region[11:14, 11:14, 11:14].any() for region in again)
 
 
@@ -390,9 +395,8 @@ def test_a_lesion_too_faint_for_any_threshold_is_found_as_a_blob(monkeypatch):
 
     def best_share():
         shares = [0.0]
-        for box, mask in unusual_places(hu, ALL, liver, SPACING, np.zeros_like(liver)):
-            region = np.zeros_like(liver)
-            region[box] = mask
+        for place in unusual_places(hu, ALL, liver, SPACING, np.zeros_like(liver)):
+            region = region_of(place, liver.shape)
             shares.append((region & lesion).sum() / (region | lesion).sum())
         return max(shares)
 

@@ -14,7 +14,6 @@ from labeler.workflows.accept_landmarks import take_landmarks
 from labeler.workflows.correct_landmarks import shift_levels
 from labeler.workflows.regions import RegionUpdater
 from labeler.workflows.review_proposal import accept_into_new_mask, accept_regions, reject_regions
-from labeler.workflows.spine_findings import doubts_of
 from tests.model_world import CARD, World, boxes_answer, ras_of
 
 LEVELS = {"T13": (10, 12), "L1": (6, 8), "L2": (2, 4)}
@@ -58,7 +57,7 @@ def run(world):
 
 
 def doubted(world):
-    return {doubt.kind for doubt in doubts_of(world.ws.session)}
+    return {doubt.kind for doubt in world.ws.spine.doubts}
 
 
 def test_masks_become_labels_with_the_names_of_the_levels(world):
