@@ -17,14 +17,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from inference.training.loop import Scores, Training
 from inference.training.samples import loader
 from inference.training.settings import StageSettings, read_settings_as
-from inference.training.spines import (
+from inference.training.spine_stream import (
     CENTRE_SCENES,
     LEVEL_SCENES,
     MASK_SCENES,
-    CentreSample,
-    LevelSample,
     Scenes,
     SpineStream,
+)
+from inference.training.spines import (
+    CentreSample,
+    LevelSample,
     centre_sample,
     level_sample,
     soft_levels,
@@ -38,6 +40,19 @@ _VALIDATION_SEED = 7_000_000
 _HELD_VISITS = 4
 """Samples of each person that is validated on."""
 _PEAK_MM = 6.0
+
+
+class LevelSettings(StageSettings):
+    """How the level network is trained.
+
+    Parameters
+    ----------
+    variant_share : float
+        Part of the painted people drawn among those with a vertebra more or less than usual; the
+        others have one in 4 % anyhow.
+    """
+
+    variant_share: float = Field(ge=0, le=1)
 
 
 class MaskSettings(StageSettings):
@@ -67,8 +82,9 @@ class VertebraSettings(BaseModel):
         Part of the patients that is a real anatomy, where one is at hand.
     length : int
         Voxels along the straightened column that the centre network sees in training.
-    levels, centres : StageSettings
-        `window_kji` of the second is not used.
+    levels : LevelSettings
+    centres : StageSettings
+        `window_kji` is not used.
     masks : MaskSettings
         `window_kji` is not used: the window is that of the network.
     """
@@ -79,7 +95,7 @@ class VertebraSettings(BaseModel):
     validation: int = Field(gt=0)
     real_share: float = Field(ge=0, le=1)
     length: int = Field(gt=0, multiple_of=16)
-    levels: StageSettings
+    levels: LevelSettings
     centres: StageSettings
     masks: MaskSettings
 
@@ -185,6 +201,7 @@ class _Stage:
     sample: Callable[..., Any]
     scenes: Scenes
     real_share: float
+    variant_share: float
     score: Callable[[torch.nn.Module, list[Any]], Scores]
     loss: Callable[[torch.nn.Module, Any], torch.Tensor]
 
@@ -198,17 +215,17 @@ def _stages(settings: VertebraSettings) -> tuple[_Stage, ...]:
     return (
         _Stage(
             "centres", settings.centres, centre_network,
-            partial(centre_sample, length=settings.length), CENTRE_SCENES, share,
+            partial(centre_sample, length=settings.length), CENTRE_SCENES, share, 0.0,
             centre_scores, centre_loss,
         ),
         _Stage(
             "levels", settings.levels, level_network,
             partial(level_sample, window_kji=settings.levels.window_kji), LEVEL_SCENES, share,
-            level_scores, level_loss,
+            settings.levels.variant_share, level_scores, level_loss,
         ),
         _Stage(
             "masks", masks, mask_network, one_vertebra, MASK_SCENES, masks.real_share,
-            mask_scores, mask_loss,
+            0.0, mask_scores, mask_loss,
         ),
     )  # fmt: skip
 
@@ -257,7 +274,9 @@ class VertebraTraining:
             return
         log.info("%s: from step %d", stage.name, training.step)
         seed, visits = self._settings.seed, stage.settings.visits
-        stream = self._stream(stage, seed, training.step, self._anatomies, visits)
+        stream = self._stream(
+            stage, seed, training.step, self._anatomies, visits, stage.variant_share
+        )
         training.run(loader(cast(Any, stream), prefetch=4))
 
     def _stream(
@@ -267,6 +286,7 @@ class VertebraTraining:
         first: int,
         anatomies: tuple[tuple[Path, Path], ...],
         visits: int,
+        variant_share: float = 0.0,
     ) -> SpineStream:
         return SpineStream(
             stage.sample,
@@ -276,4 +296,5 @@ class VertebraTraining:
             visits=visits,
             anatomies=anatomies,
             real_share=stage.real_share,
+            variant_share=variant_share,
         )

@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import nibabel as nib
@@ -10,16 +11,10 @@ import pytest
 import torch
 
 from inference.phantom.grids import Grid
+from inference.phantom.spine.curve import VARIANTS, variant_of
 from inference.training.real_spines import isotropic, read_spine
-from inference.training.spines import (
-    CENTRE_SCENES,
-    LEVEL_SCENES,
-    Scenes,
-    SpineImage,
-    SpineStream,
-    centre_sample,
-    level_sample,
-)
+from inference.training.spine_stream import CENTRE_SCENES, LEVEL_SCENES, Scenes, SpineStream
+from inference.training.spines import SpineImage, centre_sample, level_sample
 from inference.training.vertebra import centre_loss, level_loss, read_vertebra_settings
 from inference.training.vertebra_masks import mask_loss, mask_sample, mask_scores
 from inference.vertebra.levels import VERSE_NUMBER
@@ -49,6 +44,20 @@ def test_samples_depend_on_the_step_alone():
     assert torch.equal(one.image, again.image)
     assert not torch.equal(one.image, other.image)
     assert (one.seen | ~one.column).all()
+
+
+def test_unusual_people_are_as_frequent_as_asked_for():
+    def variants(share):
+        def sample(image, rng):
+            return variant_of(image.names)
+
+        stream = SpineStream(sample, Scenes(12.0), 0, 0, visits=1, variant_share=share)
+        return [*islice(stream, 12)]
+
+    usual, half, all_of_them = (variants(share) for share in (0.0, 0.5, 1.0))
+    assert usual.count("") > 9
+    assert 1 < half.count("") < 11
+    assert set(all_of_them) <= set(VARIANTS)
 
 
 def test_all_losses_have_gradients():
