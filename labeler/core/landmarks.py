@@ -14,6 +14,9 @@ from labeler.core.vertebrae import next_level, place
 
 Point = tuple[float, float, float]
 
+FARTHEST_MM = 100_000.0
+"""No coordinate of a centroid is larger: what tells of one is damaged."""
+
 
 class LandmarkError(ValueError):
     """A correction that makes no sense; the message is a sentence for the user."""
@@ -52,9 +55,15 @@ class Centroid:
     @classmethod
     def from_value(cls, value: Mapping[str, Any]) -> Centroid:
         """Return the centroid of :meth:`to_value`; ValueError, KeyError or TypeError otherwise."""
-        x, y, z = (float(v) for v in value["position_ras"])
         place(value["level"])
         confidence = value.get("confidence")
+        try:
+            x, y, z = (float(v) for v in value["position_ras"])
+            numbers = (x, y, z, 0.0 if confidence is None else float(confidence))
+        except OverflowError as error:
+            raise ValueError(str(error)) from error
+        if not all(abs(number) <= FARTHEST_MM for number in numbers):  # NaN is no such number
+            raise ValueError(f"{value['level']} is at {(x, y, z)}")
         return cls(
             value["level"],
             (x, y, z),

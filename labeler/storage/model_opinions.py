@@ -60,7 +60,7 @@ def _is_about(point: Mapping[str, Any], centroid: Centroid) -> bool:
     try:
         place = [float(value) for value in point["position_ras"]]
         is_near = len(place) == 3 and math.dist(place, centroid.position_ras) < _SAME_MM
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return False
     return is_near and point.get("label") == NUMBERS[centroid.level]
 

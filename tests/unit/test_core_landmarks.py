@@ -156,6 +156,21 @@ def test_values_survive_json():
         Centroid.from_value({**centroid.to_value(), "level": "X1"})
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"position_ras": [float("nan"), 0.0, 0.0]},
+        {"position_ras": [0.0, float("inf"), 0.0]},
+        {"position_ras": [0.0, 1e9, 0.0]},
+        {"position_ras": [0.0, 0.0, int("9" * 400)]},
+        {"confidence": float("nan")},
+    ],
+)
+def test_damaged_notes_are_no_centroid(damage):
+    with pytest.raises(ValueError, match=r".+"):
+        Centroid.from_value({**Centroid("L1", (1.0, 2.0, 3.0)).to_value(), **damage})
+
+
 def test_keys_are_never_used_twice_at_once():
     assert free_key({}) == "1"
     assert free_key(dict.fromkeys(["1", "7", "x"])) == "8"

@@ -83,7 +83,7 @@ def test_slicer_points_in_lps_and_undefined_ones(tmp_path):
     path.write_text(json.dumps({"markups": [{"coordinateSystem": "LPS", "controlPoints": points}]}))
     read = read_centroids(path, IMAGE)
     assert by_level(read.centroids) == {"L1": (10.0, 20.0, 30.0)}
-    assert read.problems == ("a.mrk.json: “tumour” is no vertebra and is left out.",)
+    assert read.problems == ("a.mrk.json: “tumour” is no vertebra; it is left out.",)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -107,15 +107,24 @@ def test_round_trips_lose_less_than_a_tenth_of_a_voxel(tmp_path, entries, direct
         ("[]", "names no direction"),
         ('{"a": 1}', "no VerSe"),
         ("17", "no VerSe"),
-        ('[{"direction": ["P", "I"]}]', "cannot be used"),
+        ("", "is empty"),
+        ('[{"direction": ["P", "I", "R"]}, {"label": 20, "X"', "not valid JSON .*line 1, column"),
+        ("[" * 100_000, "nested too deeply"),
+        (f"[{'9' * 5000}]", "a number in it is too long"),
+        ("[null]", "names no direction"),
+        ('[{"direction": 5}]', "three letters"),
+        ('[{"direction": ["P", "I", "R", "A"]}]', "three letters"),
+        ('[{"direction": ["P", "I"]}]', "three letters"),
         ('[{"direction": ["P", "A", "R"]}]', "names an axis twice"),
         ('[{"direction": ["P", "I", "Q"]}]', "three letters"),
-        ('[{"direction": ["P", "I", "R"]}, {"label": 3, "X": 1}]', "'Y' is missing"),
-        ('[{"direction": ["P", "I", "R"]}, {"label": "x", "X": 1, "Y": 1, "Z": 1}]', "cannot be"),
-        ('[{"direction": ["P", "I", "R"]}, 5]', "cannot be used"),
+        ('[{"direction": ["P", "I", "R"]}, {"label": 3, "X": 1}]', "entry 1 has no 'Y'"),
+        ('[{"direction": ["P", "I", "R"]}, {"label": "x", "X": 1, "Y": 1, "Z": 1}]', "entry 1"),
+        ('[{"direction": ["P", "I", "R"]}, 5]', "entry 1 is no centroid"),
         ('{"markups": [{"coordinateSystem": "XYZ"}]}', "not known"),
-        ('{"markups": [{"controlPoints": [{"label": "L1", "position": [1]}]}]}', "cannot be used"),
-        ('{"markups": [7]}', "cannot be used"),
+        ('{"markups": [{"controlPoints": [{"label": "L1", "position": [1]}]}]}', "place of L1"),
+        ('{"markups": [null]}', "one of its markups is no object"),
+        ('{"markups": [{"controlPoints": {"a": 1}}]}', "control points are no list"),
+        ('[{"type": null, "coordinates": {}}]', "entry 1 is no centroid"),
     ],
 )
 def test_bad_files_are_refused_with_a_sentence(tmp_path, content, words):
@@ -124,6 +133,55 @@ def test_bad_files_are_refused_with_a_sentence(tmp_path, content, words):
     with pytest.raises(ImageError, match=words) as refused:
         read_centroids(path, IMAGE)
     assert "bad.json" in str(refused.value)
+
+
+GOOD = {"label": 21, "X": 1.0, "Y": 2.0, "Z": 3.0}
+POINT = {"label": "L2", "position": [1.0, 2.0, 3.0]}
+TOO_LARGE = int("9" * 400)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({**GOOD, "label": 20, "X": "here"}, "the place of L1 is not a number"),
+        ({**GOOD, "label": 20, "X": None}, "the place of L1 is not a number"),
+        ({**GOOD, "label": 20, "X": TOO_LARGE}, "the place of L1 is not a number"),
+        ({**GOOD, "label": 20, "X": 1.7e308}, "the place of L1 is not a number"),
+        ({**GOOD, "label": 20, "X": 1e30}, "L1 lies more than 100 m away"),
+        ({**GOOD, "label": TOO_LARGE}, "is no vertebra"),
+        ({**GOOD, "label": 0}, "“0” is no vertebra"),
+        ({**GOOD, "label": None}, "entry 2 is no centroid"),
+        ({"label": 20, "X": 1.0, "Z": 1.0}, "entry 2 has no 'Y'"),
+        ({"X": 1.0, "Y": 1.0, "Z": 1.0}, "entry 2 has no 'label'"),
+        ("L1", "entry 2 is no centroid"),
+        ({"label": "L1"}, "entry 2 has no 'position'"),
+        ({"label": "L1", "position": None}, "the place of L1 is not a number"),
+        ({"label": "L1", "position": [TOO_LARGE, 0, 0]}, "the place of L1 is not a number"),
+    ],
+)
+def test_a_damaged_entry_does_not_cost_the_others(tmp_path, entry, words):
+    is_slicer = isinstance(entry, dict) and "position" in words + str(entry)
+    if is_slicer:
+        content = {"markups": [{"controlPoints": [POINT, entry, POINT]}]}
+    else:
+        content = [{"direction": ["P", "I", "R"]}, GOOD, entry, GOOD]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(content))
+    with warnings.catch_warnings(action="error"):
+        read = read_centroids(path, IMAGE)
+    assert [c.level for c in read.centroids.values()] == ["L2", "L2"]
+    (problem,) = read.problems
+    assert words in problem
+    assert problem.startswith("a.json")
+    assert len(problem) < 200
+
+
+def test_many_damaged_entries_are_few_sentences(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{"direction": ["P", "I", "R"]}, GOOD, *[7] * 500]))
+    read = read_centroids(path, IMAGE)
+    assert len(read.centroids) == 1
+    assert read.problems[-1] == "a.json: 497 more entries are left out."
 
 
 def test_entries_that_are_no_vertebrae_are_named(tmp_path):
