@@ -159,7 +159,7 @@ def plane_along(
     mm_per_px
         Size of a pixel.
     """
-    low, high = _bounds(grid)
+    low, high = bounds_ras(grid)
     heights = np.arange(high[2], low[2], -mm_per_px)
     draft = CurvedPlane(plane, curve, float(high[2]), 0.0, mm_per_px, (len(heights), 1))
     line = curve.at(heights)[:, draft.axis]
@@ -240,8 +240,8 @@ def projection(
     )
 
 
-def _bounds(grid: Grid) -> tuple[FloatArray, FloatArray]:
-    """Lowest and highest RAS of the voxel centres."""
+def bounds_ras(grid: Grid) -> tuple[FloatArray, FloatArray]:
+    """Return lowest and highest RAS ``(3,)`` of the voxel centres, mm."""
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in grid.shape_ijk])).reshape(3, -1).T
     ras = grid.to_ras(corners)
     return ras.min(axis=0), ras.max(axis=0)

@@ -239,10 +239,18 @@ def _drift(centroids: Centroids) -> list[Doubt]:
 
 
 def _outside(centroids: Centroids, grid: Grid) -> list[Doubt]:
+    """Find centroids outside of the image; all of them are one doubt, about the file."""
+    outside = [
+        key
+        for key in from_above(centroids)
+        if not grid.contains(grid.nearest_ijk(centroids[key].position_ras))
+    ]
+    if len(outside) > 1 and len(outside) == len(centroids):
+        text = f"All {len(outside)} centroids lie outside of the image: are they of another case?"
+        return [Doubt("outside", tuple(outside), text, 2.0)]
     return [
-        Doubt("outside", (key,), f"{c.level} lies outside of the image", 2.0)
-        for key, c in centroids.items()
-        if not grid.contains(grid.nearest_ijk(c.position_ras))
+        Doubt("outside", (key,), f"{centroids[key].level} lies outside of the image", 2.0)
+        for key in outside
     ]
 
 

@@ -9,6 +9,7 @@ from PyQt5.QtCore import QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from labeler.core.report import ReportColumns, ReportRow, column_key
+from labeler.state.case_problems import case_problems
 from labeler.state.proposals import PROVENANCE
 from labeler.state.selection import RegionRef
 from labeler.state.session import Change
@@ -178,19 +179,7 @@ class ReportPanel(QWidget):
             self._show_last.start()
 
     def _problems(self) -> list[str]:
-        session = self._ws.session
-        found = list(session.case.problems) if session.case is not None else []
-        # what reading a file has shown stands for what its header had shown
-        read = [where.partition(":") for where in session.problems]
-        known = tuple(f"{'Mask ' * (kind == 'mask')}{name}: " for kind, _, name in read if name)
-        found = [sentence for sentence in found if not sentence.startswith(known)]
-        for where, sentence in session.problems.items():
-            kind, _, name = where.partition(":")
-            if where == "app":
-                continue
-            is_named = not name or name.casefold() in sentence.casefold()
-            found.append(sentence if is_named else f"{kind.title()} {name}: {sentence}")
-        return list(dict.fromkeys([*found, *self._column_problems]))
+        return list(dict.fromkeys([*case_problems(self._ws.session), *self._column_problems]))
 
     def _report_card(self, row: ReportRow) -> Card:
         fields = self._shown_columns().fields(row)

@@ -23,6 +23,9 @@ MOST_MM = 200.0
 
 ROW_PX = 17
 
+#: Room for one mark of the scale.
+MARK_PX = 46
+
 #: Below this width the scale does not say that it is in mm; the tooltip does.
 WIDE_PX = 110
 
@@ -120,7 +123,7 @@ class SpacingPlot(QWidget):
 
     def _paint_scale(self, painter: QPainter, area: QRectF, low: float, high: float) -> None:
         painter.setFont(style.text_font(style.SMALL_PX - 1))
-        for mm in range(math.ceil(low / 10) * 10, math.floor(high) + 1, 10):
+        for mm in marks_mm(low, high, scaled(MARK_PX) / area.width()):
             at = area.left() + (mm - low) / (high - low) * area.width()
             painter.setPen(QColor(style.LINE))
             painter.drawLine(QPointF(at, area.top()), QPointF(at, area.bottom()))
@@ -231,6 +234,13 @@ class GapColumn(SpacingPlot):
 
     def _paint_hint(self, painter: QPainter) -> None:
         """Nothing: the strip says what to do."""
+
+
+def marks_mm(low: float, high: float, room: float) -> range:
+    """Return where a scale from `low` to `high` mm has marks; `room` is the least share for one."""
+    least = (high - low) * room
+    step = next((step for step in (10, 20, 50) if step >= least), 100)
+    return range(math.ceil(low / step) * step, math.floor(high) + 1, step)
 
 
 def gap_colour(gap: Gap) -> str:

@@ -9,12 +9,14 @@ from PyQt5.QtGui import QMouseEvent
 from PyQt5.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from labeler.core.landmark_checks import ALL_KINDS, Doubt, Kind
+from labeler.state.case_problems import case_problems
 from labeler.ui import formats, style
-from labeler.ui.cards import Card
+from labeler.ui.cards import Card, problem_card
 from labeler.ui.commands import Commands
 from labeler.ui.panel_header import PanelHeader
 from labeler.ui.spine_layer import SEVERE, SpineLayer
 from labeler.ui.style import scaled
+from labeler.workflows.spine_findings import image_grid
 from labeler.workflows.workspace import Workspace
 
 #: What settles a doubt: commands and what they do, or plain words.
@@ -39,7 +41,10 @@ MAX_CARDS = 12
 
 
 class SpineChecks(QWidget):
-    """Cards of the doubts, worst first, and one that names what is fine."""
+    """Cards of what is wrong with the files, then of the doubts, then of what is fine.
+
+    Other panels that tell of files are not there in the perspective of the spine.
+    """
 
     def __init__(
         self, ws: Workspace, commands: Commands, layer: SpineLayer, parent: QWidget | None = None
@@ -70,6 +75,8 @@ class SpineChecks(QWidget):
         layout.addWidget(self.header)
         layout.addWidget(area, 1)
         layer.changed.connect(self._fill)
+        for signal in (ws.session.case_opened, ws.session.problem_found, ws.session.volume_loaded):
+            signal.connect(lambda *_: self._fill())
         self._fill()
 
     def sizeHint(self) -> QSize:
@@ -81,14 +88,18 @@ class SpineChecks(QWidget):
         return [card.accessibleName() for card in found if card is not None]
 
     def _fill(self) -> None:
-        shown = (tuple(self._layer.doubts), bool(self._layer.centroids), self._layer.has_mask)
+        problems = case_problems(self._ws.session)
+        shown = (
+            tuple(self._layer.doubts), bool(self._layer.centroids), self._layer.has_mask,
+            self._has_image, *problems,
+        )  # fmt: skip
         if shown == self._shown:
             return
         self._shown = shown
         while self._cards.count() > 1:
             self._cards.takeAt(0).widget().deleteLater()
         doubts = self._layer.doubts
-        cards: list[QWidget] = []
+        cards: list[QWidget] = [problem_card(words, self._holder) for words in problems]
         for doubt in doubts[:MAX_CARDS]:
             card = DoubtCard(doubt, self._ways(doubt.kind), self._holder)
             card.clicked.connect(self._ws.spine.select)
@@ -103,12 +114,18 @@ class SpineChecks(QWidget):
         key = formats.key(self._commands.action("spine.next_doubt").shortcut())
         self.header.set_note(f"{key} next" if doubts and key else "")
 
+    @property
+    def _has_image(self) -> bool:
+        return image_grid(self._ws.session) is not None
+
     def _fine_card(self) -> QWidget:
         kinds = {doubt.kind for doubt in self._layer.doubts} | {
             "order" for doubt in self._layer.doubts if doubt.kind == "swapped"
         }
         if not self._layer.has_mask:
             kinds.add("mask")
+        if not self._has_image:
+            kinds.add("outside")
         fine = [words for kind, words in ALL_KINDS if kind not in kinds]
         if not fine:
             return _plain_card("Nothing is fine yet", "true", self._holder)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtGui import QResizeEvent, QShowEvent
 from PyQt5.QtWidgets import QHBoxLayout, QLabel, QWidget
 
+from labeler.core.curved_planes import bounds_ras
 from labeler.core.geometry import Plane
 from labeler.core.landmarks import Centroids
 from labeler.state.pane_choice import spine_phase
@@ -152,20 +152,22 @@ class SpineStrip(QWidget):
         self._draw()
 
     def _box(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-        session = self._ws.session
-        if self._layer.centroids:
-            points = np.array([c.position_ras for c in self._layer.centroids.values()])
-            low, high = points.min(axis=0), points.max(axis=0)
-            low -= SPARE_MM
-            high += SPARE_MM
-            return tuple(low.tolist()), tuple(high.tolist())
+        """What a look at the whole spine shows: the centroids near the image, else the image."""
+        session, points = self._ws.session, self._layer.points_ras
         grid = None
         if session.case is not None:
             grid = placed_volume_grid(session, spine_phase(session.case.phases))
-        if grid is None:
+        if grid is not None:
+            low, high = bounds_ras(grid)
+            if not len(points):
+                return tuple(low.tolist()), tuple(high.tolist())
+            # one that a wrong file has kilometres away must not make a dot of all others
+            is_near = ((points >= low - SPARE_MM) & (points <= high + SPARE_MM)).all(axis=1)
+            points = points[is_near] if is_near.any() else points
+        if not len(points):
             return None
-        ends = grid.to_ras(np.stack((np.zeros(3), np.array(grid.shape_ijk) - 1.0)))
-        return tuple(ends.min(axis=0).tolist()), tuple(ends.max(axis=0).tolist())
+        low, high = points.min(axis=0) - SPARE_MM, points.max(axis=0) + SPARE_MM
+        return tuple(low.tolist()), tuple(high.tolist())
 
     def _case_opened(self, _case: object) -> None:
         self._drawn, self._is_placed = None, False

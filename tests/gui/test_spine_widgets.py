@@ -20,7 +20,7 @@ from labeler.state.view_state import Window
 from labeler.ui.commands import Commands
 from labeler.ui.level_entry import is_final, may_become
 from labeler.ui.level_list import LevelList
-from labeler.ui.spacing_plot import SpacingPlot, gap_colour
+from labeler.ui.spacing_plot import SpacingPlot, gap_colour, marks_mm
 from labeler.ui.spine_checks import DoubtCard, SpineChecks
 from labeler.ui.spine_layer import SpineLayer
 from labeler.ui.spine_pane import grey_values
@@ -36,7 +36,7 @@ from labeler.workflows.correct_landmarks import (
 )
 from labeler.workflows.open_folder import Worklist
 from labeler.workflows.spine_worklist import SpineRow, SpineWorklist
-from tests.case_world import make_workspace, open_case
+from tests.case_world import GRIDS, make_volume, make_workspace, open_case
 
 
 def spine(**changes) -> dict[str, Centroid]:
@@ -109,8 +109,8 @@ def test_a_card_says_what_is_wrong_and_which_key_settles_it(ws, layer, qtbot):
     qtbot.addWidget(checks)
     assert checks.sentences() == []
     replace_centroids(ws, "Read", spine())
-    assert checks.sentences() == ["Order, duplicates, gaps, spacing, drift, field of view: fine"], (
-        "there is no mask to agree with"
+    assert checks.sentences() == ["Order, duplicates, gaps, spacing, drift: fine"], (
+        "there is no mask to agree with, and no image to be outside of"
     )
     swap_with_next(ws, "2")
     assert checks.sentences()[0] == "T12 and T11 look swapped"
@@ -121,6 +121,51 @@ def test_a_card_says_what_is_wrong_and_which_key_settles_it(ws, layer, qtbot):
     ws.spine.select(None)
     QTest.mouseClick(card, Qt.LeftButton)
     assert ws.spine.key == "2"
+
+
+def test_what_is_wrong_with_the_files_stands_above_the_checks(ws, layer, qtbot, tmp_path):
+    checks = SpineChecks(ws, Commands({}), layer)
+    qtbot.addWidget(checks)
+    ws.session.add_problem("case", "a_ctd.json is empty.")
+    ws.session.add_problem("mask:spine", "spine.nii.gz is refused.")
+    replace_centroids(ws, "Read", spine())
+    swap_with_next(ws, "2")
+    assert checks.sentences()[:3] == [
+        "a_ctd.json is empty.", "spine.nii.gz is refused.", "T12 and T11 look swapped",
+    ]  # fmt: skip
+    open_case(ws, tmp_path, phases=("PV",))
+    assert checks.sentences() == [], "the next case has no such files"
+
+
+def test_nothing_is_said_of_the_field_of_view_before_there_is_an_image(ws, layer, qtbot, tmp_path):
+    open_case(ws, tmp_path, phases=())
+    checks = SpineChecks(ws, Commands({}), layer)
+    qtbot.addWidget(checks)
+    replace_centroids(ws, "Read", {"1": Centroid("L1", (0.0, 0.0, 0.0))})
+    assert "field of view" not in checks.sentences()[-1]
+    ws.session.add_volume("PV", make_volume(GRIDS["PV"], 100, 40))
+    assert "field of view" in checks.sentences()[-1]
+
+
+def test_one_that_is_far_away_does_not_make_a_dot_of_the_others(ws, layer, qtbot, tmp_path):
+    open_case(ws, tmp_path, phases=("PV",))
+    strip = SpineStrip(ws, layer)
+    qtbot.addWidget(strip)
+    strip.resize(600, 500)
+    near = {"1": Centroid("T12", (0.0, 0.0, 20.0)), "2": Centroid("L1", (0.0, 0.0, -12.0))}
+    replace_centroids(ws, "Read", near)
+    strip.fit()
+    expected = strip.view.mm_per_px, strip.view.height_mm
+    replace_centroids(ws, "Read", {**near, "3": Centroid("L2", (0.0, 0.0, -9e4))})
+    strip.fit()
+    assert (strip.view.mm_per_px, strip.view.height_mm) == expected
+
+
+@pytest.mark.parametrize("high", [45.0, 90.0, 200.0, 600.0])
+def test_marks_of_a_scale_do_not_touch(high):
+    marks = marks_mm(20.0, high, 0.2)
+    assert 1 <= len(marks) <= 6
+    assert all(20.0 <= mm <= high for mm in marks)
 
 
 def test_keys_that_were_changed_stand_on_the_cards(ws, layer, qtbot):

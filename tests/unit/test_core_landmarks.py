@@ -223,8 +223,18 @@ def test_wrong_places_are_found():
     }
     aside = applied(centroids, {"3": Centroid("T8", (30.0, 2.0, centroids["3"].position_ras[2]))})
     assert ("drift", ("T8",)) in kinds(aside)
+
+
+def test_places_outside_of_the_image_are_found():
     grid = Grid((10, 10, 10), np.eye(4))
-    assert len([d for d in check(centroids, grid) if d.kind == "outside"]) >= len(centroids) - 1
+    inside = {"1": Centroid("T12", (5.0, 5.0, 9.0)), "2": Centroid("L1", (5.0, 5.0, -24.0))}
+    assert kinds(inside, grid) & {("outside", ("L1",)), ("outside", ("T12",))} == {
+        ("outside", ("L1",))
+    }
+    far = {key: Centroid(c.level, (500.0, 0.0, c.position_ras[2])) for key, c in inside.items()}
+    (doubt,) = [d for d in check(far, grid) if d.kind == "outside"]
+    assert doubt.keys == ("1", "2")
+    assert "All 2 centroids lie outside" in doubt.text
 
 
 def test_distances_are_judged_at_the_size_of_the_patient():
