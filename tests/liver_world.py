@@ -5,6 +5,7 @@ import torch
 
 from inference.contract import PHASES, Image, LabelMap
 from inference.liver import classes
+from inference.liver.organ_doubts import ORGANS
 from inference.liver.stage2 import N_TYPES, NOT_A_LESION, PATCH
 from inference.phantom import labels
 from inference.training.gathered import Examination
@@ -78,4 +79,5 @@ def examination_of(present: tuple[bool, ...]) -> Examination:
         malignant=False,
         quality=np.array([0.1, 0.05, 0.02]),
         liver_dice=0.96,
+        organs=np.tile([0.9, 0.1, 0.05, 0.02], (len(ORGANS), 1)),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from inference.cards import Manifest
 from inference.compiled import ready
 from inference.contract import PHASES, Card, Context, LabelMap, Measure, Parameter, Request, Result
-from inference.liver import classes, quality
+from inference.liver import classes, organ_doubts, quality
 from inference.liver.inputs import N_CHANNELS
 from inference.liver.networks import CONTEXT_CLASSES, coarse_network, fine_network
 from inference.liver.patient import Decision, decide
@@ -126,7 +126,8 @@ class LiverModel:
             report=f"{_report(found, len(examined.findings))} {decision.reason}",
             findings=examined.findings,
             warnings=(
-                *quality.warnings(measured, found, rules.quality),
+                *quality.warnings(measured, rules.quality),
+                *organ_doubts.organ_warnings(organ_doubts.measure_organs(found), rules.organs),
                 *decision.warnings,
                 *(f"The phase {p} could not be registered." for p in registration.doubtful),
             ),

@@ -1,4 +1,4 @@
-"""Doubts about a segmentation, in words: users forgive a miss that is announced.
+"""Doubts about the outline of the liver, in words: users forgive a miss that is announced.
 
 None of these changes the mask. Attenuation is used here only, to detect leaks: multiplied into
 the network's probabilities it repairs some scans and spoils others.
@@ -6,7 +6,7 @@ the network's probabilities it repairs some scans and spoils others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,11 +21,6 @@ from inference.liver.stage1 import Segmentation
 LIVER_ML = (600.0, 3500.0)
 CUT_MM2 = 1500.0
 
-_ORGANS_ML = {
-    classes.SPLEEN: (40.0, 900.0),
-    classes.RIGHT_KIDNEY: (50.0, 500.0),
-    classes.LEFT_KIDNEY: (50.0, 500.0),
-}
 _SMOOTH_PX = 1.0
 _OUTLIER_SD = 3.0
 _LEAST_SD_HU = 9.0
@@ -70,29 +65,35 @@ def measure(segmentation: Segmentation, n_slices: int) -> Quality:
     liver = np.isin(found, classes.LIVER_AND_LESIONS)
     coarse = np.isin(segmentation.coarse, classes.LIVER_AND_LESIONS)
     both = 2.0 * float((liver & coarse).sum()) / max(float(liver.sum() + coarse.sum()), 1.0)
+    hu = scan.phases_hu[PHASES.index(scan.reference)]
     _, j_mm, i_mm = scan.grid.spacing_kji_mm
     whole = (segmentation.box[0].start == 0, segmentation.box[0].stop >= n_slices)
     ends = [float(liver[n].sum()) for n, end in zip((0, -1), whole, strict=True) if end]
     return Quality(
         float(liver.sum()) * scan.voxel_ml,
-        _outliers(segmentation),
+        share_of_outliers(hu, found == classes.LIVER),
         1.0 - both,
-        _unsure(segmentation, liver),
+        unsure_share(segmentation.logits, liver, classes.LIVER_AND_LESIONS),
         max(ends, default=0.0) * j_mm * i_mm,
     )
 
 
-def _outliers(segmentation: Segmentation) -> float:
-    """Return the part of the parenchyma whose attenuation is not that of the rest.
+def share_of_outliers(hu: NDArray[np.floating], inside: NDArray[np.bool_]) -> float:
+    """Return the part of an organ whose attenuation is not that of the rest, 0 of nothing.
 
-    The liver is smoothed inside itself; its own median and spread are the yardstick, so that fat
-    and timing do not matter.
+    It is smoothed inside itself; its own median and spread are the yardstick, so that fat and
+    timing do not matter.
+
+    Parameters
+    ----------
+    hu : ndarray of float, shape (nk, nj, ni)
+    inside : ndarray of bool, shape (nk, nj, ni)
     """
-    scan = segmentation.scan
-    inside = segmentation.found == classes.LIVER
     if not inside.any():
         return 0.0
-    hu = scan.phases_hu[PHASES.index(scan.reference)]
+    # blurring the whole scan for a gallbladder would take longer than finding it
+    box = ndimage.find_objects(inside.astype(np.uint8))[0]
+    hu, inside = hu[box], inside[box]
     weight = ndimage.gaussian_filter(inside.astype(np.float32), _SMOOTH_PX)
     smooth = ndimage.gaussian_filter(np.where(inside, hu, 0.0), _SMOOTH_PX)
     values = smooth[inside] / np.maximum(weight[inside], 1e-3)
@@ -101,23 +102,32 @@ def _outliers(segmentation: Segmentation) -> float:
     return float((np.abs(values - median) > _OUTLIER_SD * sd).mean())
 
 
-def _unsure(segmentation: Segmentation, liver: NDArray[np.bool_]) -> float:
-    """Return the part of the liver of which the network is not sure."""
-    if not liver.any():
+def unsure_share(
+    logits: NDArray[np.floating], inside: NDArray[np.bool_], members: Sequence[int]
+) -> float:
+    """Return the part of an organ of which the network is not sure, 0 of nothing.
+
+    Parameters
+    ----------
+    logits : ndarray of float, shape (20, nk, nj, ni)
+    inside : ndarray of bool, shape (nk, nj, ni)
+    members : sequence of int
+        Classes that count as this organ.
+    """
+    if not inside.any():
         return 0.0
-    logits = segmentation.logits[:, liver].astype(np.float32)
-    p = np.exp(logits - logits.max(axis=0))
+    own = logits[:, inside].astype(np.float32)
+    p = np.exp(own - own.max(axis=0))
     p /= p.sum(axis=0)
-    sure = p[[classes.LIVER, *classes.LESIONS]].sum(axis=0)
-    return float((sure < _UNSURE_P).mean())
+    return float((p[list(members)].sum(axis=0) < _UNSURE_P).mean())
 
 
-def warnings(quality: Quality, segmentation: Segmentation, limits: QualityLimits) -> list[str]:
-    """Return why the result is doubtful, a sentence each."""
-    return [*_about_the_liver(quality, limits), *_about_organs(segmentation)]
+def warnings(quality: Quality, limits: QualityLimits) -> list[str]:
+    """Return why the liver is doubtful, a sentence each."""
+    return [*_doubts(quality, limits)]
 
 
-def _about_the_liver(quality: Quality, limits: QualityLimits) -> Iterator[str]:
+def _doubts(quality: Quality, limits: QualityLimits) -> Iterator[str]:
     low, high = LIVER_ML
     if not low <= quality.liver_ml <= high:
         size = "small" if quality.liver_ml < low else "large"
@@ -136,13 +146,3 @@ def _about_the_liver(quality: Quality, limits: QualityLimits) -> Iterator[str]:
         yield "The coarse and the fine network do not agree about the liver's outline."
     if quality.unsure > limits.unsure:
         yield f"The network is not sure about {100.0 * quality.unsure:.0f} % of the liver."
-
-
-def _about_organs(segmentation: Segmentation) -> Iterator[str]:
-    for organ, (low, high) in _ORGANS_ML.items():
-        volume = float((segmentation.found == organ).sum()) * segmentation.scan.voxel_ml
-        name = classes.CLASS_NAMES[organ]
-        if volume == 0.0:
-            yield f"The {name} was not found."
-        elif not low <= volume <= high:
-            yield f"The {name} has an unusual volume ({volume:.0f} ml)."

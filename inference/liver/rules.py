@@ -7,7 +7,7 @@ They are set on synthetic patients by `ct-infer train liver --stage thresholds`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 DIAGNOSIS, SCREENING = "diagnosis", "screening"
@@ -59,6 +59,20 @@ class QualityLimits:
 
 
 @dataclass(frozen=True)
+class OrganLimits:
+    """The same for a measure of another organ (`inference.liver.organ_doubts`).
+
+    Parameters
+    ----------
+    disagreement, unsure, outliers : float
+    """
+
+    disagreement: float = 0.4
+    unsure: float = 0.3
+    outliers: float = 0.3
+
+
+@dataclass(frozen=True)
 class Rules:
     """All of them.
 
@@ -67,11 +81,14 @@ class Rules:
     diagnosis, screening : Rule
         With contrast, and without.
     quality : QualityLimits
+    organs : mapping of str to OrganLimits
+        By name of the organ; the usual ones where it has none.
     """
 
     diagnosis: Rule = Rule()
     screening: Rule = Rule(malignant_from=0.3)
     quality: QualityLimits = QualityLimits()
+    organs: Mapping[str, OrganLimits] = field(default_factory=dict)
 
     def of(self, setting: str) -> Rule:
         """Return the rule of a setting.
@@ -89,9 +106,9 @@ class Rules:
         """Return the rule that suits the phases there are."""
         return self.of(default_setting(present))
 
-    def table(self) -> dict[str, dict[str, float]]:
+    def table(self) -> dict[str, Any]:
         """Return them as a card has them; :func:`read_rules` reads it."""
-        return {f.name: asdict(getattr(self, f.name)) for f in fields(self)}
+        return asdict(self)
 
 
 def default_setting(present: Sequence[bool]) -> str:
@@ -99,7 +116,7 @@ def default_setting(present: Sequence[bool]) -> str:
     return DIAGNOSIS if any(present[1:]) else SCREENING
 
 
-T = TypeVar("T", Rule, QualityLimits)
+T = TypeVar("T", Rule, QualityLimits, OrganLimits)
 
 
 def _of_table(kind: type[T], name: str, table: Mapping[str, Any]) -> T:
@@ -122,8 +139,12 @@ def read_rules(table: object) -> Rules:
     """
     if not isinstance(table, Mapping):
         raise ValueError("rules must be a table")
+    organs = table.get("organs", {})
+    if not isinstance(organs, Mapping):
+        raise ValueError("the limits of organs must be a table")
     return Rules(
         _of_table(Rule, DIAGNOSIS, table),
         _of_table(Rule, SCREENING, table) if SCREENING in table else Rules().screening,
         _of_table(QualityLimits, "quality", table),
+        {str(name): _of_table(OrganLimits, name, organs) for name in organs},
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from inference.grid import grid_of
 from inference.liver import classes, quality
 from inference.liver.inputs import N_CHANNELS
 from inference.liver.networks import CONTEXT_CLASSES, coarse_network, fine_network
+from inference.liver.organ_doubts import ORGANS, measure_organs
 from inference.liver.patches import NearImages, RawPatch, patch_side
 from inference.liver.proposals import MULTIPLIERS, Proposal
 from inference.liver.registration import register_phases
@@ -83,6 +84,9 @@ class Examination:
         Outliers, disagreement and uncertainty: see `inference.liver.quality.Quality`.
     liver_dice : float
         Of the liver with its lesions, at 3 mm.
+    organs : ndarray of float64, shape (6, 4)
+        Of each of `inference.liver.organ_doubts.ORGANS`: Dice, disagreement, uncertainty and
+        outliers; NaN where it was not found or is not there.
     """
 
     present: NDArray[np.bool_]
@@ -102,6 +106,7 @@ class Examination:
     malignant: bool
     quality: NDArray[np.float64]
     liver_dice: float
+    organs: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -189,7 +194,19 @@ def examine(
             np.isin(truth_classes, classes.LIVER_AND_LESIONS),
             np.isin(found.found, classes.LIVER_AND_LESIONS),
         ),
+        _organs(found, truth_classes),
     )
+
+
+def _organs(found: Segmentation, truth: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return how well each organ is drawn, and what tells so without the truth."""
+    table = np.full((len(ORGANS), 4), np.nan)
+    for organ, quality_of_it in measure_organs(found).items():
+        there = truth == organ
+        if there.any():
+            _, *measures = astuple(quality_of_it)
+            table[ORGANS.index(organ)] = [dice(there, found.found == organ), *measures]
+    return table
 
 
 def _stacked(

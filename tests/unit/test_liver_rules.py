@@ -1,11 +1,14 @@
 """The numbers by which the liver model decides: read from a card, and set on judged patients."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from inference.liver.rules import (
     DIAGNOSIS,
     SCREENING,
+    OrganLimits,
     QualityLimits,
     Rule,
     Rules,
@@ -20,9 +23,11 @@ from inference.training.thresholds import (
     best_threshold,
     figures_of,
     load_rules,
+    organ_limits,
     tuned_rule,
     write_rules,
 )
+from tests.liver_world import examination_of
 
 PLAIN = (True, False, False, False)
 
@@ -32,6 +37,7 @@ def test_rules_survive_a_file(tmp_path):
         Rule(0.3, 0.4, 0.7, 0.2, 0.25, 0.5, 0.55),
         Rule(malignant_from=0.25),
         QualityLimits(0.1, 0.2, 0.3),
+        {"right kidney": OrganLimits(0.2, 0.1, 0.05)},
     )
     write_rules(tmp_path / "rules.toml", rules)
     assert load_rules(tmp_path / "rules.toml") == rules
@@ -49,6 +55,9 @@ def test_a_card_without_rules_has_the_usual_ones():
         ({"diagnosis": {"guess": 0.1}}, "may have"),
         ({"screening": {"malignant_from": 1.5}}, "between 0 and 1"),
         ({"quality": {"outliers": "many"}}, "between 0 and 1"),
+        ({"organs": {"spleen": {"unsure": 2.0}}}, "between 0 and 1"),
+        ({"organs": {"spleen": {"size": 0.2}}}, "spleen may have"),
+        ({"organs": ["spleen"]}, "limits of organs"),
     ],
 )
 def test_wrong_rules_are_refused(table, message):
@@ -120,13 +129,28 @@ def test_the_threshold_lies_between_the_ill_and_the_healthy():
     assert 0.2 < threshold < 0.5
 
 
+def test_limits_of_organs_are_what_those_that_are_drawn_well_stay_below():
+    def patient(spleen_dice, disagreement):
+        seen = examination_of((True,) * 4)
+        table = np.full(seen.organs.shape, np.nan)
+        table[0] = spleen_dice, disagreement, 0.1, 0.01
+        return replace(seen, organs=table)
+
+    well = [patient(0.9, d) for d in np.linspace(0.1, 0.2, 11)]
+    badly = [patient(0.3, 0.9) for _ in range(10)]
+    limits = organ_limits([*well, *badly])
+    assert limits.keys() == {"spleen"}  # nobody has another organ
+    assert limits["spleen"].disagreement == pytest.approx(0.195)
+    assert limits["spleen"].unsure == pytest.approx(0.1)
+
+
 def test_patients_without_findings_are_healthy():
     patients = [
         judged([(1.0, 0, 0.1, 0.1)], [20.0], malignant=True),
         judged([(4.0, -1, 0.9, 0.9)], []),
         judged([], []),
     ]
-    rule = tuned_rule(patients)
+    rule = tuned_rule(patients, 1.0)
     assert counts(rule, patients) == (1, 0)
     assert 0.0 < rule.malignant_from < 0.9
     assert figures_of(patients, rule) == {"sensitivity": 1.0, "false": 0.0, "accuracy": 1.0}
@@ -140,8 +164,9 @@ def test_the_score_parts_the_patients_by_the_better_opinion():
         judged([(1.0, 0, 0.6, 0.3)], [20.0], malignant=True),
         judged([(1.0, -1, 0.3, 0.8)], []),
     ]
-    assert tuned_rule(patients).first_malignancy < 0.5
-    assert figures_of(patients, tuned_rule(patients))["accuracy"] == 1.0
+    rule = tuned_rule(patients, 1.0)
+    assert rule.first_malignancy < 0.5
+    assert figures_of(patients, rule)["accuracy"] == 1.0
 
 
 @pytest.mark.parametrize(
