@@ -79,7 +79,8 @@ def liver(
 @settings_option("config/train_vertebra.toml")
 @folder_option(
     "--anatomies",
-    help_text="Folder with LIDC-IDRI-0001 and its label map; phantoms alone without.",
+    help_text="Folder with LIDC-IDRI-0001 and its label map, and with the mask of VerSe 004, which "
+    "lends its vertebrae to phantoms; phantoms alone without.",
 )
 def vertebra(out: Path, resume: bool, settings: Path | None, anatomies: Path | None) -> None:
     """Train the vertebra model: the centre network, the level network, the mask network.
@@ -94,14 +95,16 @@ def vertebra(out: Path, resume: bool, settings: Path | None, anatomies: Path | N
 
     from inference.locations import config_folder
     from inference.training.liver import known_anatomies
+    from inference.training.spine_stream import known_columns
     from inference.training.vertebra import VertebraTraining, read_vertebra_settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     chosen = read_vertebra_settings(settings or config_folder() / "train_vertebra.toml")
     # those of which only the liver is labelled say nothing about vertebrae
     found = [(a.ct, a.labels) for a in known_anatomies(anatomies) if not a.liver_only]
-    click.echo(f"Real anatomies: {len(found)}.", err=True)
-    VertebraTraining(out, chosen, tuple(found)).run()
+    columns = known_columns(anatomies)
+    click.echo(f"Real anatomies: {len(found)}, masks of vertebrae: {len(columns)}.", err=True)
+    VertebraTraining(out, chosen, tuple(found), columns).run()
 
 
 @train.command()

@@ -156,6 +156,30 @@ def structure_names(path: Path, image: nib.nifti1.Nifti1Image) -> dict[int, str]
     return dict(TOTAL_SEGMENTATOR)
 
 
+def read_numbers(path: Path) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
+    """Read the numbers of a label map, which may be oblique.
+
+    Returns
+    -------
+    ndarray of uint16, shape (nk, nj, ni)
+        i runs to the Left, j to Posterior, k to Superior, as nearly as the axes allow.
+    ndarray, shape (4, 4)
+        Maps ``(i, j, k, 1)`` to RAS mm.
+
+    Raises
+    ------
+    AnatomyError
+        A file that cannot be read, or voxels that are no numbers of classes.
+    """
+    image = _load(path)
+    affine = image.affine @ orientations.inv_ornt_aff(_turn(image), image.shape)  # type: ignore[no-untyped-call]
+    values = _array(path, image)
+    numbers = np.nan_to_num(values).astype(np.uint16)
+    if not np.array_equal(numbers, values):
+        raise AnatomyError(f"{path} has voxels that are no numbers of classes")
+    return numbers, affine
+
+
 def read_label_map(path: Path) -> tuple[NDArray[np.uint16], dict[int, str], Grid]:
     """Read a label map that has no CT.
 

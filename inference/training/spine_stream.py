@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import IterableDataset
 
+from inference.phantom.spine.columns import Column, read_column
 from inference.phantom.spine.scene import SpineScene, make_spine_scene, person_variant
 from inference.training.spines import SpineImage, phantom_image
 
@@ -32,16 +33,31 @@ class Scenes:
     spacing_mm: float
     reach_mm: tuple[float, float, float] | tuple[()] = ()
 
-    def paint(self, seed: int) -> SpineScene:
-        """Return a person."""
+    def paint(self, seed: int, column: Column | None = None) -> SpineScene:
+        """Return a person, who may have the vertebrae of a real body."""
         if not self.reach_mm:
-            return make_spine_scene(seed, self.spacing_mm)
-        return make_spine_scene(seed, self.spacing_mm, self.reach_mm)
+            return make_spine_scene(seed, self.spacing_mm, column=column)
+        return make_spine_scene(seed, self.spacing_mm, self.reach_mm, column)
 
 
 LEVEL_SCENES = Scenes(5.0)
 CENTRE_SCENES = Scenes(2.0, (50.0, 50.0, 70.0))
 MASK_SCENES = Scenes(2.0, (60.0, 50.0, 90.0))
+
+
+def known_columns(folder: Path | None) -> tuple[Path, ...]:
+    """Return the masks of vertebrae in a folder that lend them to phantoms, in any depth.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Holds ``sub-verse004_seg-vert_msk.nii.gz``: subject 004 of VerSe
+        (github.com/anjany/verse, CC BY-SA 4.0; A. Sekuboyina et al., Medical Image Analysis 73,
+        2021), T9 to L5. Other subjects of it are tested on and passed over.
+    """
+    if folder is None:
+        return ()
+    return tuple(sorted(folder.glob("**/sub-verse004_seg-vert_msk.nii.gz")))
 
 
 class SpineStream(IterableDataset[Any]):
@@ -57,6 +73,8 @@ class SpineStream(IterableDataset[Any]):
         Samples of each patient in a row.
     anatomies : tuple of (Path, Path)
         Real CTs and their label maps.
+    columns : tuple of Path
+        Masks of vertebrae without a CT; each counts as much as one of the anatomies.
     real_share : float
         Part of the patients that is real.
     variant_share : float
@@ -72,14 +90,15 @@ class SpineStream(IterableDataset[Any]):
         *,
         visits: int,
         anatomies: tuple[tuple[Path, Path], ...] = (),
+        columns: tuple[Path, ...] = (),
         real_share: float = 0.0,
         variant_share: float = 0.0,
     ) -> None:
         self._sample, self._scenes = sample, scenes
         self._seed, self._first, self._visits = seed, first_step, visits
-        self._anatomies, self._real_share = anatomies, real_share
+        self._anatomies, self._columns, self._real_share = anatomies, columns, real_share
         self._variant_share = variant_share
-        self._real: list[SpineImage] = []
+        self._real: list[SpineImage | Column] = []
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the samples without end."""
@@ -95,14 +114,22 @@ class SpineStream(IterableDataset[Any]):
 
     def _patient(self, number: int) -> SpineScene | SpineImage:
         rng = np.random.default_rng((self._seed, 2, number))
-        if self._anatomies and rng.random() < self._real_share:
-            if not self._real:
-                from inference.training.real_spines import read_spine
-
-                spacing = self._scenes.spacing_mm
-                self._real = [read_spine(*paths, spacing) for paths in self._anatomies]
-            return self._real[int(rng.integers(len(self._real)))]
+        if (self._anatomies or self._columns) and rng.random() < self._real_share:
+            real = self._real_spines()
+            chosen = real[int(rng.integers(len(real)))]
+            if isinstance(chosen, SpineImage):
+                return chosen
+            return self._scenes.paint(int(rng.integers(2**31)), chosen)
         seed = int(rng.integers(2**31))
         if rng.random() < self._variant_share:
             seed = next(s for s in itertools.count(seed) if person_variant(s))
         return self._scenes.paint(seed)
+
+    def _real_spines(self) -> list[SpineImage | Column]:
+        if not self._real:
+            from inference.training.real_spines import read_spine
+
+            spacing = self._scenes.spacing_mm
+            self._real = [read_spine(*paths, spacing) for paths in self._anatomies]
+            self._real += [read_column(path) for path in self._columns]
+        return self._real

@@ -240,6 +240,8 @@ class VertebraTraining:
     settings : VertebraSettings
     anatomies : tuple of (Path, Path)
         Real CTs and their label maps.
+    columns : tuple of Path
+        Masks of vertebrae without a CT.
     """
 
     def __init__(
@@ -247,8 +249,10 @@ class VertebraTraining:
         folder: Path,
         settings: VertebraSettings,
         anatomies: tuple[tuple[Path, Path], ...] = (),
+        columns: tuple[Path, ...] = (),
     ) -> None:
-        self._folder, self._settings, self._anatomies = folder, settings, anatomies
+        self._folder, self._settings = folder, settings
+        self._anatomies, self._columns = anatomies, columns
 
     def run(self) -> None:
         """Train what is left to train."""
@@ -262,7 +266,7 @@ class VertebraTraining:
 
         def validate(network: torch.nn.Module) -> Scores:
             if not held:
-                stream = iter(self._stream(stage, _VALIDATION_SEED, 0, (), _HELD_VISITS))
+                stream = iter(self._stream(stage, _VALIDATION_SEED, 0, _HELD_VISITS))
                 held.extend(next(stream) for _ in range(self._settings.validation))
             return stage.score(network, held)
 
@@ -275,7 +279,13 @@ class VertebraTraining:
         log.info("%s: from step %d", stage.name, training.step)
         seed, visits = self._settings.seed, stage.settings.visits
         stream = self._stream(
-            stage, seed, training.step, self._anatomies, visits, stage.variant_share
+            stage,
+            seed,
+            training.step,
+            visits,
+            anatomies=self._anatomies,
+            columns=self._columns,
+            variant_share=stage.variant_share,
         )
         training.run(loader(cast(Any, stream), prefetch=4))
 
@@ -284,9 +294,8 @@ class VertebraTraining:
         stage: _Stage,
         seed: int,
         first: int,
-        anatomies: tuple[tuple[Path, Path], ...],
         visits: int,
-        variant_share: float = 0.0,
+        **people: Any,
     ) -> SpineStream:
         return SpineStream(
             stage.sample,
@@ -294,7 +303,6 @@ class VertebraTraining:
             seed,
             first,
             visits=visits,
-            anatomies=anatomies,
             real_share=stage.real_share,
-            variant_share=variant_share,
+            **people,
         )

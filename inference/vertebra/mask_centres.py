@@ -21,7 +21,11 @@ _USUAL_MM = {step.upper: step.gap_mm for step in STEPS if not step.variant} | {
 
 
 def mask_centres(
-    labels: NDArray[np.integer], affine_ras: NDArray[np.float64], names: Mapping[int, str]
+    labels: NDArray[np.integer],
+    affine_ras: NDArray[np.float64],
+    names: Mapping[int, str],
+    *,
+    collapsed: bool = False,
 ) -> dict[str, NDArray[np.float64]]:
     """Return the centre of the body of each vertebra whose body is not cut by the image's ends.
 
@@ -36,6 +40,9 @@ def mask_centres(
         Maps ``(i, j, k, 1)`` to RAS mm.
     names : mapping of int to str
         Level of each label; other labels are passed over.
+    collapsed : bool
+        Whether bodies may have collapsed to the thickness of the joints behind them, so that
+        only the largest of the deep parts is the body.
 
     Returns
     -------
@@ -51,7 +58,8 @@ def mask_centres(
             continue
         inside = np.pad(labels[box] == value, 1)
         depth = ndimage.distance_transform_edt(inside, sampling=spacing)
-        core = np.argwhere(depth >= BODY_DEPTH * depth.max()) - 1
+        deep = depth >= BODY_DEPTH * depth.max()
+        core = np.argwhere(_largest(deep) if collapsed else deep) - 1
         index = core.mean(axis=0) + [s.start for s in box]
         above, below = index[0] + 0.5, labels.shape[0] - 0.5 - index[0]
         half = 0.5 * _USUAL_MM.get(INDEX[name], 0.0) / spacing[0]
@@ -59,3 +67,9 @@ def mask_centres(
             continue
         centres[name] = affine_ras[:3, :3] @ index[::-1] + affine_ras[:3, 3]
     return centres
+
+
+def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the largest piece of a mask."""
+    pieces, _ = ndimage.label(mask)
+    return np.asarray(pieces == int(np.bincount(pieces.ravel())[1:].argmax()) + 1)

@@ -128,7 +128,7 @@ def draw_spine(rng: np.random.Generator) -> WholeSpine:
     for n, name in enumerate(names):
         disc = max(float(gaps[min(n, len(gaps) - 1)] - heights[n]), 2.0)
         size = (float(widths[n]), float(depths[n]), float(heights[n]))
-        vertebrae.append(Vertebra(name, centres[n], _frame(-tangents[n]), size, disc))
+        vertebrae.append(Vertebra(name, centres[n], frame_along(-tangents[n]), size, disc))
     return WholeSpine(tuple(vertebrae), compressed, scale)
 
 
@@ -160,7 +160,7 @@ def _curve(
     return centres - centres[names.index("L1")], tangents
 
 
-def _frame(up: NDArray[np.float64]) -> NDArray[np.float64]:
+def frame_along(up: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return rows to the right, to the back and up, for a direction up the spine."""
     back = np.array([0.0, -1.0, 0.0]) + up[1] * up
     back /= np.linalg.norm(back)

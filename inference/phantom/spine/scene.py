@@ -12,12 +12,12 @@ from inference.phantom.grids import Grid
 from inference.phantom.scene import Scene
 from inference.phantom.skeleton import Vertebra, arch_field, body_field
 from inference.phantom.spine.body import BodyPainter, make_outline
+from inference.phantom.spine.columns import Column
 from inference.phantom.spine.curve import WholeSpine, draw_levels, draw_spine, variant_of
-from inference.phantom.spine.tissue import Tissue, draw_attenuations
+from inference.phantom.spine.tissue import CORTEX_MM, Tissue, draw_attenuations
 from inference.vertebra.levels import VERSE_NUMBER
 
 SPACING_MM = 3.0
-_CORTEX_MM = 1.6
 _ABOVE_MM, _BELOW_MM = 110.0, 150.0
 _WHOLE_BODY_MM = (210.0, 200.0, 115.0)
 _METAL_SHARE = 0.04
@@ -46,6 +46,7 @@ def make_spine_scene(
     seed: int,
     spacing_mm: float = SPACING_MM,
     reach_mm: tuple[float, float, float] = _WHOLE_BODY_MM,
+    column: Column | None = None,
 ) -> SpineScene:
     """Paint a person from the skull to the hips. The same arguments give the same bits.
 
@@ -56,12 +57,18 @@ def make_spine_scene(
         Voxel size along all axes.
     reach_mm : tuple of float
         What is shown beside, before and behind the spine; the person is the same.
+    column : Column, optional
+        Vertebrae of a real body, which the person gets in place of their own.
     """
     shape, look = _generators(seed)
     spine = draw_spine(shape)
+    if column is not None:
+        while variant_of(spine.names):  # a column is one of most people
+            spine = draw_spine(shape)
+        spine = column.graft(spine)
     scene = Scene(_grid(spine, spacing_mm, reach_mm), Tissue.AIR)
     BodyPainter(scene, spine, make_outline(spine, shape), look).paint()
-    numbers = _paint_vertebrae(scene, spine)
+    numbers = _paint_vertebrae(scene, spine, column)
     if look.random() < _METAL_SHARE:
         _paint_screws(scene, spine, look)
     return SpineScene(scene, spine, numbers)
@@ -108,7 +115,8 @@ def _grid(spine: WholeSpine, spacing_mm: float, reach_mm: tuple[float, float, fl
     return Grid((nk, nj, ni), (spacing_mm,) * 3, origin)
 
 
-def _paint_vertebrae(scene: Scene, spine: WholeSpine) -> NDArray[np.uint8]:
+def _paint_vertebrae(scene: Scene, spine: WholeSpine, column: Column | None) -> NDArray[np.uint8]:
+    real = {} if column is None else column.canals(spine)
     grid = scene.grid
     numbers = np.zeros(grid.shape_kji, dtype=np.uint8)
     for v in spine.vertebrae[1:]:
@@ -116,15 +124,21 @@ def _paint_vertebrae(scene: Scene, spine: WholeSpine) -> NDArray[np.uint8]:
         up = -(height + v.disc_mm) / 2.0
         scene.paint(body_field(grid, v, (width, depth, v.disc_mm + 2.0), up), Tissue.DISC)
     for v in spine.vertebrae:
+        if v.name in real:
+            continue
         bone = _bone(grid, v)
         scene.paint(bone, Tissue.CORTEX)
-        scene.paint(bone, Tissue.TRABECULA, offset_mm=_CORTEX_MM)
+        scene.paint(bone, Tissue.TRABECULA, offset_mm=CORTEX_MM)
         numbers[bone.box][bone.values < 0.0] = VERSE_NUMBER[v.name]
     _paint_sacrum(scene, spine.vertebrae[-1])
-    canal = [v.at((0.0, v.size_mm[1] / 2.0 + 9.0, 0.0))[0] for v in spine.vertebrae]
+    canal = [
+        real.get(v.name, v.at((0.0, v.size_mm[1] / 2.0 + 9.0, 0.0))[0]) for v in spine.vertebrae
+    ]
     sac = tube(grid, np.array(canal), 8.0)
     scene.paint(sac, Tissue.THECAL_SAC)
     numbers[sac.box][sac.values < 0.0] = 0
+    if column is not None:
+        column.paint(scene, spine, numbers)
     return numbers
 
 
@@ -166,7 +180,7 @@ def _paint_sacrum(scene: Scene, first: Vertebra) -> None:
         radii = np.array([0.95 * width * size, 0.45 * depth * size, 13.0])
         shape = ellipsoid(scene.grid, centre, radii, rotation, margin_mm=5.0)
         scene.paint(shape, Tissue.CORTEX)
-        scene.paint(shape, Tissue.TRABECULA, offset_mm=_CORTEX_MM)
+        scene.paint(shape, Tissue.TRABECULA, offset_mm=CORTEX_MM)
 
 
 def _paint_screws(scene: Scene, spine: WholeSpine, rng: np.random.Generator) -> None:

@@ -7,6 +7,9 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+CORTEX_MM = 1.6
+"""Thickness of the cortex of vertebrae."""
+
 
 class Tissue(IntEnum):
     """Codes of a spine scene."""
