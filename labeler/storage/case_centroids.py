@@ -91,7 +91,12 @@ def with_centroid_file(case: Case, loaded: LoadedSidecar) -> LoadedSidecar:
     if not path.exists():
         return _without_file(loaded, path)
     try:
-        file = read_centroids(path, stored_grid(case))
+        image = stored_grid(case)
+    except ImageError as error:
+        sentence = f"{path.name} cannot be used without its image: {error}"
+        return replace(loaded, problems=(*loaded.problems, sentence))
+    try:
+        file = read_centroids(path, image)
     except ImageError as error:
         return replace(loaded, problems=(*loaded.problems, str(error)))
     source = _source(case, path, file.fingerprint, file.direction)

@@ -20,11 +20,18 @@ from labeler.workflows.correct_landmarks import move_centroid
 from labeler.workflows.spine_findings import centroids_of
 from tests.cases_on_disk import SHAPE_IJK, affine, write_case
 from tests.scenarios.remote_window import RemoteWindow
+from tests.scenarios.test_faults import fill
+from tests.unit.storage_faults import make_read_only, make_writable, small_disk
 
 IMAGE = StoredGrid(SHAPE_IJK, affine())
 FINE = {
     "1": Centroid("T12", (0.0, 0.0, -42.0)),
     "2": Centroid("L1", (0.0, 0.0, -74.0)),
+}
+WORDS = {
+    "full": "the disk is full",
+    "read-only": "the disk is read-only",
+    "limit": "larger than allowed",
 }
 GAP = {**FINE, "2": Centroid("L3", (0.0, 0.0, -74.0))}
 SWAPPED = {"1": Centroid("L1", (0.0, 0.0, -42.0)), "2": Centroid("T12", (0.0, 0.0, -74.0))}
@@ -59,6 +66,57 @@ def test_a_move_before_a_crash_is_restored_and_saved(tmp_path):
         assert found["undo"] == ["Move L1"]
         assert window.ask("save")["saved"]
     assert places(tmp_path)["L1"] == pytest.approx((3.0, 4.0, -75.0), abs=0.01)
+
+
+@pytest.mark.parametrize("fault", ["full", "read-only", "limit"])
+def test_a_disk_that_takes_no_centroids_loses_none(tmp_path, fault):
+    """It is said, the file is as it was, and what was done outlives even a power cut."""
+    with small_disk(tmp_path / "data", "600k"):
+        root, place = tmp_path / "data", [3.0, 4.0, -75.0]
+        write_spines(root, a=FINE)
+        with RemoteWindow(tmp_path / "user") as window:
+            window.ask("open", case="a", root=str(root))
+            window.ask("move_centroid", key="2", position_ras=place)
+            before = path_of(root, "a").read_bytes()
+            filler = fill(root) if fault == "full" else None
+            if fault == "read-only":
+                make_read_only(root)
+            if fault == "limit":
+                window.ask("limit_file_size", size=100)
+            tried = window.ask("save")
+            assert not tried["saved"]
+            assert tried["is_dirty"]
+            assert "a_ctd.json" in tried["message"]
+            assert WORDS[fault] in tried["message"]
+            assert path_of(root, "a").read_bytes() == before
+            window.kill()
+        if filler is not None:
+            filler.unlink()
+        make_writable(root)
+        with RemoteWindow(tmp_path / "user") as window:
+            found = window.ask("open", case="a", root=str(root))
+            assert found["centroids"]["2"]["position_ras"] == place
+            assert window.ask("save")["saved"]
+        assert places(root)["L1"] == pytest.approx(place, abs=0.01)
+
+
+def test_broken_cases_do_not_stop_the_way_through_the_list(user, tmp_path):
+    write_spines(tmp_path, a=FINE, b=FINE, c=FINE, d=FINE)
+    path_of(tmp_path, "b").write_text('[{"direction": ["R", "A", "S"]}, {"label": ')
+    (tmp_path / "images" / "c" / "PV.nii.gz").write_bytes(b"no image")
+    user.open(tmp_path)
+    user.program.ws.perspective.choose(SPINE)
+    user.click_case("a")
+    said = {}
+    for command in (*["case.next"] * 3, *["case.previous"] * 3):
+        user.program.commands.action(command).trigger()
+        user.wait(user.program.has_settled)
+        said[user.session.case.id] = user.program.spine.checks.sentences()
+    assert list(said) == ["d", "b", "c", "a"], "by doubt: those without centroids come last"
+    assert said["b"][0].startswith("b_ctd.json is not valid JSON")
+    assert said["c"][0].startswith("c_ctd.json cannot be used without its image: PV.nii.gz")
+    assert said["a"] == said["d"]
+    assert len(said["a"]) == 1
 
 
 @pytest.fixture
