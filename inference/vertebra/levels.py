@@ -25,6 +25,9 @@ LEVELS = (
 INDEX = MappingProxyType({name: n for n, name in enumerate(LEVELS)})
 """Place of a name in :data:`LEVELS`."""
 
+EXTRA = frozenset({INDEX["T13"], INDEX["L6"]})
+"""Levels that exist only in people with a vertebra more than usual."""
+
 VERSE_NUMBER = MappingProxyType(
     {
         **{f"C{n}": n for n in range(1, 8)},
@@ -73,6 +76,11 @@ class Step:
     lower: int
     gap_mm: float
     variant: bool = False
+
+    @property
+    def skips(self) -> bool:
+        """Whether it passes over a vertebra that most people have."""
+        return self.variant and not {self.upper, self.lower} & EXTRA
 
 
 def _steps() -> tuple[Step, ...]:

@@ -5,63 +5,28 @@ Reading off the maximum of each signal goes wrong wherever neighbours look alike
 et al. ("Automatic Vertebra Localization and Identification in CT by Spine Rectification and
 Anatomically-constrained Optimization", CVPR 2021, arXiv 2012.07947), levels must follow one
 another (a hard constraint) at about their usual distance (a soft one). Their search starts from
-peaks and improves; on a line of a few hundred points dynamic programming finds the optimum itself.
+peaks and improves; on a line of a few hundred points dynamic programming (`chain_search`) finds the
+optimum itself, and for each vertebra the best chain that gives it another name.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from inference.vertebra.levels import LEVELS, STEPS, Step, anchor_weights, step_between
-
-Signals = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the search weighs evidence against anatomy.
-
-    Parameters
-    ----------
-    threshold : float
-        A vertebra must be worth more than this to lengthen the chain.
-    spread : float
-        Standard deviation of a distance, as a share of the usual one.
-    distance_weight, distance_cap : float
-        Weight of the squared deviation, and what it never exceeds: a compressed vertebra must not
-        cost the whole chain.
-    shortest, longest : float
-        Distances considered, as shares of the usual one.
-    variant_cost : float
-        Cost of a vertebra more or less than usual.
-    scale_range : tuple of float
-        Sizes of people, relative to the table of distances.
-    climb_mm : float
-        How far the nearest peak of its signal may draw a vertebra from where the search, which
-        weighs distances too, put it.
-    weak : float
-        A vertebra whose signal is below is flagged.
-    rival : float
-        Another numbering whose score comes as near to the best one as this is told of, and all
-        vertebrae are flagged.
-    """
-
-    threshold: float = 0.15
-    spread: float = 0.12
-    distance_weight: float = 0.25
-    distance_cap: float = 4.0
-    shortest: float = 0.55
-    longest: float = 1.6
-    variant_cost: float = 0.6
-    scale_range: tuple[float, float] = (0.8, 1.25)
-    climb_mm: float = 6.0
-    weak: float = 0.3
-    rival: float = 1.2
-    weights: Signals = field(default_factory=anchor_weights)
+from inference.vertebra.chain_search import (
+    Links,
+    Other,
+    Settings,
+    Signals,
+    deviation,
+    marginals,
+    search,
+)
+from inference.vertebra.levels import LEVELS, STEPS, step_between
 
 
 @dataclass(frozen=True)
@@ -104,7 +69,8 @@ class Chain:
     scale : float
         Size of the patient relative to the table of distances.
     rival_shift : int
-        By how many levels the best other numbering differs (0 when there is none).
+        By how many levels the best other numbering differs where it does (0 when there is none).
+        It may give only some of the vertebrae another name.
     rival_score : float
         Its score, minus infinity when there is none.
     rival : tuple of (int, float)
@@ -122,15 +88,6 @@ class Chain:
     def doubtful(self) -> bool:
         """Whether any vertebra is flagged."""
         return any(vertebra.flags for vertebra in self.vertebrae)
-
-
-@dataclass(frozen=True)
-class _Table:
-    """Best scores of chains that end with a level at a position, and where they come from."""
-
-    best: NDArray[np.float32]  # [level, position]
-    previous: NDArray[np.int32]  # [level, position], position of the vertebra above; -1: none
-    upper: NDArray[np.int32]  # [level, position], level of the vertebra above
 
 
 def find_chain(
@@ -168,30 +125,38 @@ def find_chain(
     signals = _checked(signals)
     if not signals.shape[1]:
         return Chain((), 0.0, 1.0)
-    table = _search(signals, 1.0, spacing_mm, settings)
+    table = search(signals, 1.0, spacing_mm, settings)
     # sizes differ by a quarter between people: measure this one, and search again
-    scale = _scale(_trace(table, _end(table)), spacing_mm, settings)
+    scale = _scale(table.best_chain(), spacing_mm, settings)
     if abs(scale - 1.0) > 0.01:
-        table = _search(signals, scale, spacing_mm, settings)
-    end = _end(table)
-    score = float(table.best[end])
+        table = search(signals, scale, spacing_mm, settings)
+    score = float(table.best.max())
     if score <= 0.0:
         return Chain((), 0.0, scale)
-    links = _trace(table, end)
-    shift, rival, other = _rival(table, links, scale, spacing_mm)
-    links = _climbed(signals, links, spacing_mm, settings)
-    flags = _flags(signals, links, scale, spacing_mm, settings)
-    if rival >= score - settings.rival:
-        names = f"{LEVELS[other[-1][0]]} for {LEVELS[links[-1][0]]}"
-        flags = [(*words, f"numbering with {names} fits nearly as well") for words in flags]
+    links = table.best_chain()
+    through = marginals(signals, table, scale, spacing_mm, settings)
+    others = [through.other(links, n) for n in range(len(links))]
+    placed = _climbed(signals, links, spacing_mm, settings)
+    flags = _flags(signals, placed, scale, spacing_mm, settings)
+    doubts = _numbering(links, others, score - settings.rival)
     vertebrae = [
-        Found(level, position * spacing_mm, float(signals[level, position]), words)
-        for (level, position), words in zip(links, flags, strict=True)
+        Found(level, position * spacing_mm, float(signals[level, position]), (*first, *second))
+        for (level, position), first, second in zip(placed, flags, doubts, strict=True)
     ]
     if extent_mm is not None:
         vertebrae = _extended(vertebrae, scale, extent_mm)
-    others = tuple((level, position * spacing_mm) for level, position in other)
-    return Chain(tuple(vertebrae), score, scale, shift, rival, others)
+    found = Chain(tuple(vertebrae), score, scale)
+    pairs = [(other, level) for other, (level, _) in zip(others, links, strict=True) if other]
+    if not pairs:
+        return found
+    best, level = max(pairs, key=lambda pair: pair[0].score)
+    rival = _climbed(signals, through.chain(best.place), spacing_mm, settings)
+    return replace(
+        found,
+        rival_shift=best.level - level,
+        rival_score=best.score,
+        rival=tuple((name, position * spacing_mm) for name, position in rival),
+    )
 
 
 def _checked(signals: Signals) -> Signals:
@@ -204,68 +169,7 @@ def _checked(signals: Signals) -> Signals:
     return signals
 
 
-def _penalty(distance_mm: NDArray[np.floating], usual_mm: float, how: Settings) -> Signals:
-    """Return what distances cost, up to the cap."""
-    deviation = (distance_mm - usual_mm) / (how.spread * usual_mm)
-    cost: Signals = how.distance_weight * np.minimum(0.5 * deviation**2, how.distance_cap)
-    return cost.astype(np.float32)
-
-
-def _search(signals: Signals, scale: float, spacing_mm: float, how: Settings) -> _Table:
-    """Fill the table from the head down; a level is reached from any that may lie above it."""
-    worth = signals * how.weights[:, None] - how.threshold
-    best = worth.copy()
-    previous = np.full(worth.shape, -1, dtype=np.int32)
-    upper = np.full(worth.shape, -1, dtype=np.int32)
-    # every step goes to a later place of LEVELS, so this order has all levels above ready
-    for step in sorted(STEPS, key=lambda step: (step.lower, step.upper)):
-        gain, origin = _reach(best[step.upper], step, scale, spacing_mm, how)
-        total = worth[step.lower] + gain
-        better = (gain > 0.0) & (total > best[step.lower])
-        best[step.lower][better] = total[better]
-        previous[step.lower][better] = origin[better]
-        upper[step.lower][better] = step.upper
-    return _Table(best, previous, upper)
-
-
-def _reach(
-    above: NDArray[np.float32], step: Step, scale: float, spacing_mm: float, how: Settings
-) -> tuple[Signals, NDArray[np.int32]]:
-    """Return the best score that a step brings to each position, and from which position."""
-    usual = scale * step.gap_mm
-    first = max(1, int(np.ceil(how.shortest * usual / spacing_mm)))
-    last = max(first, int(np.floor(how.longest * usual / spacing_mm)))
-    distances = np.arange(first, last + 1)
-    cost = _penalty(distances.astype(np.float64) * spacing_mm, usual, how)
-    if step.variant:
-        cost = cost + np.float32(how.variant_cost)
-    padded = np.concatenate([np.full(last, -np.inf, dtype=np.float32), above])
-    # windows[n, m] is the score at position n - last + m: distance last - m from position n
-    windows = np.lib.stride_tricks.sliding_window_view(padded, last - first + 1)[: len(above)]
-    totals = windows - cost[::-1]
-    choice = totals.argmax(axis=1)
-    gain = np.take_along_axis(totals, choice[:, None], axis=1)[:, 0]
-    origin = np.arange(len(above)) - last + choice
-    return gain, origin.astype(np.int32)
-
-
-def _end(table: _Table) -> tuple[int, int]:
-    level, position = np.unravel_index(int(table.best.argmax()), table.best.shape)
-    return int(level), int(position)
-
-
-def _trace(table: _Table, end: tuple[int, int]) -> list[tuple[int, int]]:
-    """Return (level, position) from the head down."""
-    links = [end]
-    while table.previous[links[-1]] >= 0:
-        here = links[-1]
-        links.append((int(table.upper[here]), int(table.previous[here])))
-    return links[::-1]
-
-
-def _climbed(
-    signals: Signals, links: list[tuple[int, int]], spacing_mm: float, how: Settings
-) -> list[tuple[int, int]]:
+def _climbed(signals: Signals, links: Links, spacing_mm: float, how: Settings) -> Links:
     """Move each vertebra to the peak beside it: the prior chooses the level, not the place."""
     reach = round(how.climb_mm / spacing_mm)
     moved = []
@@ -281,7 +185,7 @@ def _climbed(
     return moved if ordered else links
 
 
-def _scale(links: list[tuple[int, int]], spacing_mm: float, how: Settings) -> float:
+def _scale(links: Links, spacing_mm: float, how: Settings) -> float:
     """Return the size of the patient, the median over the distances found."""
     ratios = []
     for (upper, start), (lower, stop) in itertools.pairwise(links):
@@ -293,25 +197,9 @@ def _scale(links: list[tuple[int, int]], spacing_mm: float, how: Settings) -> fl
     return float(np.clip(np.median(ratios), *how.scale_range))
 
 
-def _rival(
-    table: _Table, links: list[tuple[int, int]], scale: float, spacing_mm: float
-) -> tuple[int, float, list[tuple[int, int]]]:
-    """Return the best chain that ends in the same place with another name: shift, score, links."""
-    level, position = links[-1]
-    step = step_between(level - 1, level)
-    reach = round(0.4 * scale * (step.gap_mm if step else 20.0) / spacing_mm)
-    first = max(0, position - reach)
-    near = table.best[:, first : position + reach + 1].copy()
-    near[level] = -np.inf
-    other, at = (int(n) for n in np.unravel_index(int(near.argmax()), near.shape))
-    if near[other, at] <= 0.0:
-        return 0, -np.inf, []
-    return other - level, float(near[other, at]), _trace(table, (other, first + at))
-
-
 def _flags(
     signals: Signals,
-    links: list[tuple[int, int]],
+    links: Links,
     scale: float,
     spacing_mm: float,
     how: Settings,
@@ -326,11 +214,21 @@ def _flags(
         if step is None:
             continue
         distance, usual = (stop - start) * spacing_mm, scale * step.gap_mm
-        if 0.5 * ((distance - usual) / (how.spread * usual)) ** 2 >= how.distance_cap:
+        if deviation(distance, usual, how) >= how.distance_cap:
             words[n + 1].append(f"{distance:.0f} mm below {LEVELS[upper]}, {usual:.0f} expected")
         if step.variant:
             words[n + 1].append(f"follows {LEVELS[upper]}: an unusual number of vertebrae")
     return [tuple(w) for w in words]
+
+
+def _numbering(links: Links, others: Sequence[Other | None], least: float) -> list[tuple[str, ...]]:
+    """Return the doubts about names for which another one scores at least so much."""
+    return [
+        (f"numbering with {LEVELS[other.level]} for {LEVELS[level]} fits nearly as well",)
+        if other is not None and other.score >= least
+        else ()
+        for (level, _), other in zip(links, others, strict=True)
+    ]
 
 
 def _extended(found: list[Found], scale: float, extent_mm: tuple[float, float]) -> list[Found]:
