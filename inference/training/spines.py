@@ -51,6 +51,9 @@ class SpineImage:
     centres_ras : ndarray, shape (n, 3)
     numbers : Tensor of uint8, shape (nk, nj, ni)
         VerSe number of each voxel of a vertebra.
+    real : tuple of str
+        Levels with the shapes of a real body where the others are painted; empty where all are
+        of one kind.
     """
 
     hu: torch.Tensor
@@ -58,6 +61,7 @@ class SpineImage:
     names: tuple[str, ...]
     centres_ras: NDArray[np.float64]
     numbers: torch.Tensor
+    real: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +107,8 @@ def phantom_image(scene: SpineScene, rng: np.random.Generator) -> SpineImage:
     """Return a scan of a phantom, with other brightnesses at every call."""
     hu = torch.from_numpy(attenuation(scene.scene, rng))
     spine, numbers = scene.spine, torch.from_numpy(scene.numbers)
-    return SpineImage(hu, scene.scene.grid, spine.names, spine.centres_ras, numbers)
+    grid = scene.scene.grid
+    return SpineImage(hu, grid, spine.names, spine.centres_ras, numbers, scene.real)
 
 
 def soft_levels(along: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:

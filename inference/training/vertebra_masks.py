@@ -52,6 +52,8 @@ def mask_sample(
 ) -> MaskSample:
     """Return windows of some vertebrae: turned, scaled, bent, cut, noisy, their centres off.
 
+    In a painted person with vertebrae of a real body these alone are drawn.
+
     Parameters
     ----------
     image : SpineImage
@@ -61,7 +63,8 @@ def mask_sample(
     most_noise_hu : float
         Largest SD of the noise.
     """
-    able = [n for n, name in enumerate(image.names) if name != "S1"]
+    wanted = image.real or image.names  # real shapes are rare, painted ones are not
+    able = [n for n, name in enumerate(image.names) if name in wanted and name != "S1"]
     windows = mask_windows(image.centres_ras)
     parts = [
         _one(image, windows[n], VERSE_NUMBER[image.names[n]], rng, most_noise_hu)

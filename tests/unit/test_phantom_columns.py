@@ -1,11 +1,13 @@
 """Vertebrae of a real body in painted people: measured, met by the rest, told exactly."""
 
+import dataclasses
 from functools import partial
 from itertools import islice
 
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.transform import Rotation
 
 from inference.phantom.real_scan import AnatomyError
@@ -186,6 +188,16 @@ def test_samples_of_columns_depend_on_the_step_alone(path):
     assert one.image.equal(again.image)
     assert not one.image.equal(other.image)
     assert one.mask.any()
+
+
+def test_masks_are_drawn_of_the_real_vertebrae_alone(person):
+    image = phantom_image(person, np.random.default_rng(0))
+    assert image.real == NAMES
+    painted = dataclasses.replace(image, numbers=image.numbers.clone())
+    painted.numbers[torch.isin(image.numbers, torch.tensor([19, 20, 21]))] = 0
+    rng = np.random.default_rng(1)
+    assert mask_sample(image, rng, 9, 10.0).mask.flatten(1).any(dim=1).all()
+    assert not mask_sample(painted, rng, 9, 10.0).mask.any()
 
 
 def test_only_the_mask_that_is_never_tested_on_is_found(tmp_path):

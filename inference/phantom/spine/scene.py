@@ -35,11 +35,14 @@ class SpineScene:
     spine : WholeSpine
     numbers : ndarray of uint8, shape of the grid
         VerSe number of each voxel of a vertebra.
+    real : tuple of str
+        Levels whose vertebrae are those of a real body.
     """
 
     scene: Scene
     spine: WholeSpine
     numbers: NDArray[np.uint8]
+    real: tuple[str, ...] = ()
 
 
 def make_spine_scene(
@@ -71,7 +74,7 @@ def make_spine_scene(
     numbers = _paint_vertebrae(scene, spine, column)
     if look.random() < _METAL_SHARE:
         _paint_screws(scene, spine, look)
-    return SpineScene(scene, spine, numbers)
+    return SpineScene(scene, spine, numbers, () if column is None else column.names)
 
 
 def person_variant(seed: int) -> str:
