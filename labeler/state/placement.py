@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from labeler.core.geometry import Grid
 from labeler.core.volume import PHASES
+from labeler.state.pane_choice import spine_phase
 from labeler.state.session import Session
 
 Shift = tuple[float, float, float]
@@ -21,6 +22,16 @@ def shifts_mm(session: Session) -> dict[str, Shift]:
     """Shift per phase of the open case, RAS mm; phases that are not shifted are left out."""
     entries = session.annotations.entries("shift")
     return {phase: (float(x), float(y), float(z)) for phase, (x, y, z) in entries.items()}
+
+
+def spine_shift_mm(session: Session) -> Shift:
+    """Shift of the phase in which the spine is looked at, RAS mm.
+
+    Centroids are kept where the scanner saw them, as their files are; so is what a model saw along
+    the spine. They are shown moved with this phase, which keeps them on the bone.
+    """
+    phases = session.case.phases if session.case is not None else ()
+    return shifts_mm(session).get(spine_phase(phases), (0.0, 0.0, 0.0))
 
 
 def placed_volume_grid(session: Session, phase: str, shifts: Shifts | None = None) -> Grid | None:

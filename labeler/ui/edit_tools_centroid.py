@@ -6,11 +6,9 @@ import numpy as np
 from PyQt5.QtCore import QPointF, Qt
 
 from labeler.core.geometry import FloatArray
-from labeler.core.landmarks import Point
 from labeler.ui.spine_marks import shown_centroids
 from labeler.ui.view_gestures import Canvas
 from labeler.ui.view_tools import Tool
-from labeler.workflows.correct_landmarks import add_centroid
 from labeler.workflows.edit_rules import refuse_read_only
 
 #: A press this near to a centroid takes it.
@@ -76,11 +74,9 @@ class CentroidTool(Tool):
         self.canvas.scene.spine.give_up()
 
     def _add(self, pos: QPointF) -> None:
-        x, y, z = (float(v) for v in self.canvas.ras_at(pos))
-        place: Point = (x, y, z)
-        key = add_centroid(self.canvas.ws, place)
-        self.canvas.scene.spine.take(key)
-        self.canvas.ws.views.set_crosshair(np.array(place))
+        layer, place = self.canvas.scene.spine, self.canvas.ras_at(pos)
+        layer.take(layer.add(place))
+        self.canvas.ws.views.set_crosshair(place)
 
     def _place(self, key: str) -> tuple[float, float]:
         at = self.canvas.pos_of(self.canvas.scene.spine.ras(key))

@@ -24,7 +24,6 @@ from labeler.ui.edit_tools_centroid import GRAB_PX, STILL_PX
 from labeler.ui.spine_pane import SpinePane
 from labeler.ui.view_gestures import MIN_WINDOW_HU_PER_PX, WINDOW_SHARE_PER_PX
 from labeler.ui.view_mouse import NOTCH, ZOOM_DOUBLING_NOTCHES, is_typing
-from labeler.workflows.correct_landmarks import add_centroid
 from labeler.workflows.edit_rules import EditRefused, refuse_read_only
 
 #: Share of the height of the picture that a notch of the wheel moves.
@@ -167,9 +166,8 @@ class SpineHand(QObject):
         pane, ras = self._pane, self._pane.ras_at(pos)
         if ras is None:
             return
-        x, y, z = (float(v) for v in ras)
         try:
-            pane.ws.spine.select(add_centroid(pane.ws, (x, y, z)))
+            pane.ws.spine.select(pane.layer.add(ras))
         except EditRefused as refusal:
             self.refused.emit(str(refusal))
 

@@ -12,11 +12,12 @@ from PyQt5.QtCore import QObject, pyqtSignal
 from labeler.core.curved_planes import SpineCurve
 from labeler.core.geometry import FloatArray
 from labeler.core.landmark_checks import Doubt, Gap, gaps
-from labeler.core.landmarks import Centroid, from_above
+from labeler.core.landmarks import Centroid, Point, from_above
 from labeler.state.perspective import SPINE
+from labeler.state.placement import spine_shift_mm
 from labeler.state.session import Change
 from labeler.ui.style import ACCENT, AMBER, RED
-from labeler.workflows.correct_landmarks import move_centroid
+from labeler.workflows.correct_landmarks import add_centroid, move_centroid
 from labeler.workflows.spine_findings import FIELD
 from labeler.workflows.workspace import Workspace
 
@@ -26,9 +27,20 @@ SEVERE = 1.5
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
-    """Centroids as they are shown, with what several painters need of them, worked out once."""
+    """Centroids where they are shown, with what several painters need of them, worked out once."""
 
     centroids: Mapping[str, Centroid]
+
+    @staticmethod
+    def shifted(centroids: Mapping[str, Centroid], shift_mm: FloatArray) -> _Shown:
+        """Centroids moved by RAS mm."""
+        if not shift_mm.any():
+            return _Shown(centroids)
+        moved = {
+            key: replace(centroid, position_ras=_point(centroid.position_ras + shift_mm))
+            for key, centroid in centroids.items()
+        }
+        return _Shown(moved)
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -55,6 +67,9 @@ class _Shown:
 class SpineLayer(QObject):
     """Follows centroids and selection; knows what is dragged.
 
+    All places are those where centroids are seen: with the phase in which the spine is looked at,
+    wherever that is shifted. What becomes an edit is turned back.
+
     Signals
     -------
     changed
@@ -72,10 +87,11 @@ class SpineLayer(QObject):
     def __init__(self, ws: Workspace, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._ws = ws
-        self._shown = _Shown(ws.spine.centroids)
+        self._shift_mm = np.array(spine_shift_mm(ws.session))
+        self._shown = _Shown.shifted(ws.spine.centroids, self._shift_mm)
         self._dragged: str | None = None
         self._jumps = True
-        ws.session.case_opened.connect(lambda _: self.give_up())
+        ws.session.case_opened.connect(self._case_opened)
         ws.session.changed.connect(self._content_changed)
         ws.spine.found.connect(self._refresh)
         ws.spine.selected.connect(self._selected)
@@ -90,6 +106,11 @@ class SpineLayer(QObject):
     def centroids(self) -> Mapping[str, Centroid]:
         """As shown now, a drag included."""
         return self._shown.centroids
+
+    @property
+    def shift_mm(self) -> FloatArray:
+        """From where the scanner saw something of the spine to where it is shown, RAS mm."""
+        return self._shift_mm
 
     @property
     def points_ras(self) -> FloatArray:
@@ -161,10 +182,9 @@ class SpineLayer(QObject):
         """Show a centroid elsewhere; nothing happens when it is gone."""
         if key not in self.centroids:
             return
-        x, y, z = (float(v) for v in position_ras)
         is_first = self._dragged is None
         self._dragged = key
-        there = replace(self.centroids[key], position_ras=(x, y, z))
+        there = replace(self.centroids[key], position_ras=_point(position_ras))
         self._shown = _Shown({**self.centroids, key: there})
         if is_first:
             self.moved.emit()
@@ -182,17 +202,38 @@ class SpineLayer(QObject):
         key = self._dragged
         if key is None:
             return
-        place = self.centroids[key].position_ras
+        place = self.ras(key)
         self.give_up()
-        move_centroid(self._ws, key, place)
-        self._ws.views.set_crosshair(np.array(place))
+        move_centroid(self._ws, key, _point(place - self._shift_mm))
+        self._ws.views.set_crosshair(place)
+
+    def add(self, position_ras: FloatArray) -> str:
+        """Add a centroid where it is seen, RAS mm, and return its key.
+
+        Raises
+        ------
+        EditRefused
+            When the case may not be changed, or no level is left.
+        """
+        return add_centroid(self._ws, _point(position_ras - self._shift_mm))
 
     def give_up(self) -> None:
         """End the drag; nothing has changed."""
         if self._dragged is not None:
             self._dragged = None
-            self._shown = _Shown(self._ws.spine.centroids)
+            self._shown = _Shown.shifted(self._ws.spine.centroids, self._shift_mm)
             self.moved.emit()
+
+    def _case_opened(self, _case: object) -> None:
+        self.give_up()
+        self._follow_phase()
+
+    def _follow_phase(self) -> None:
+        """Go where the phase is shown now."""
+        shift_mm = np.array(spine_shift_mm(self._ws.session))
+        if not np.array_equal(shift_mm, self._shift_mm):
+            self._shift_mm = shift_mm
+            self._refresh()
 
     def _selected(self, key: str | None) -> None:
         if key is not None and key in self.centroids and self._jumps and self.is_shown:
@@ -202,6 +243,8 @@ class SpineLayer(QObject):
 
     def _content_changed(self, change: Change) -> None:
         """After undo or redo select what changed, so that it is seen."""
+        if any(value.field == "shift" for value in change.values):
+            self._follow_phase()
         values = [value for value in change.values if value.field == FIELD]
         if values and change.origin in ("undo", "redo") and values[0].key in self.centroids:
             self._ws.spine.select(values[0].key)
@@ -209,7 +252,12 @@ class SpineLayer(QObject):
     def _refresh(self) -> None:
         """Show what was found; ends a drag, whose centroid may be gone."""
         self._dragged = None
-        self._shown = _Shown(self._ws.spine.centroids)
+        self._shown = _Shown.shifted(self._ws.spine.centroids, self._shift_mm)
         if self._ws.spine.key not in self.centroids:
             self._ws.spine.select(None)
         self.changed.emit()
+
+
+def _point(ras: FloatArray) -> Point:
+    x, y, z = (float(v) for v in ras)
+    return x, y, z

@@ -92,7 +92,7 @@ class SignalPane(QWidget):
         seen = [each.point for each in signals.chosen]
         point = self._nearest(signals, [*seen, *signals.peaks], event.y())
         if point is not None:
-            self._go(signals.line_ras[point])
+            self._go(signals.line_ras[point] + self._layer.shift_mm)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -145,7 +145,7 @@ class SignalPane(QWidget):
 
     def _heights(self, signals: SpineSignals) -> FloatArray:
         """Height on the screen of each point of the line."""
-        away_mm = self._view.height_mm - signals.line_ras[:, 2]
+        away_mm = self._view.height_mm - (signals.line_ras[:, 2] + self._layer.shift_mm[2])
         return np.asarray(self.height() / 2 + away_mm / self._view.mm_per_px)
 
     def _parts(self, signals: SpineSignals) -> list[tuple[int, int, Seen]]:

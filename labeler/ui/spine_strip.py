@@ -10,7 +10,7 @@ from labeler.core.curved_planes import bounds_ras
 from labeler.core.geometry import Plane
 from labeler.core.landmarks import Centroids
 from labeler.state.pane_choice import spine_phase
-from labeler.state.placement import placed_volume_grid
+from labeler.state.placement import Shift, placed_volume_grid, spine_shift_mm
 from labeler.state.strip_view import StripView
 from labeler.ui.spacing_plot import GapColumn
 from labeler.ui.spine_hand import SpineHand
@@ -67,7 +67,7 @@ class SpineStrip(QWidget):
         self._ws = ws
         self._layer = layer
         self._view = StripView(self)
-        self._drawn: Centroids | None = None
+        self._drawn: tuple[Centroids, Shift] | None = None
         self._is_placed = False
         self._sagittal = SpinePane(ws, layer, self._view, Plane.SAGITTAL, self)
         self._coronal = SpinePane(ws, layer, self._view, Plane.CORONAL, self)
@@ -186,19 +186,23 @@ class SpineStrip(QWidget):
         """Ask for the pictures of the centroids, unless they are there or nobody looks."""
         self._show_hint()
         if self.isVisible() and self._layer.is_shown and not self._is_drawn_for_now():
-            centroids = self._layer.centroids
-            draw_spine(self._ws, centroids, lambda pictures: self._show(centroids, pictures))
+            centroids, shift_mm = self._layer.centroids, spine_shift_mm(self._ws.session)
+
+            def show(pictures: Pictures) -> None:
+                self._drawn = (centroids, shift_mm)
+                self._show(centroids, pictures)
+
+            draw_spine(self._ws, centroids, show)
 
     def _is_drawn_for_now(self) -> bool:
-        """Whether the line is the same; names do not matter."""
-        if self._drawn is None:
+        """Whether line and place of the image are the same; names do not matter."""
+        if self._drawn is None or self._drawn[1] != spine_shift_mm(self._ws.session):
             return False
-        now, then = self._layer.centroids, self._drawn
+        now, then = self._layer.centroids, self._drawn[0]
         places = [{c.position_ras for c in some.values()} for some in (now, then)]
         return places[0] == places[1]
 
     def _show(self, centroids: Centroids, pictures: Pictures) -> None:
-        self._drawn = centroids
         for pane in self.panes:
             pane.show_picture(pictures[pane.plane])
         if not self._is_placed:

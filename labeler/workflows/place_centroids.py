@@ -16,7 +16,6 @@ from labeler.core.geometry import FloatArray, Grid
 from labeler.core.landmarks import Centroids, Point, from_above
 from labeler.core.vertebrae import GAPS_MM
 from labeler.state.pane_choice import spine_phase
-from labeler.state.placement import placed_volume_grid
 from labeler.state.session import Session
 from labeler.state.tasks import TaskContext
 from labeler.workflows.correct_landmarks import add_centroid, move_centroid
@@ -120,8 +119,8 @@ def snap_centroid(ws: Workspace, key: str, said: Callable[[str], None]) -> None:
     if key not in centroids:
         raise EditRefused("Select a vertebra first")
     phase = spine_phase(session.case.phases) if session.case is not None else ""
-    grid, volume = placed_volume_grid(session, phase), session.volumes.get(phase)
-    if grid is None or volume is None:
+    volume = session.volumes.get(phase)
+    if volume is None:
         raise EditRefused("The image is not read yet")
     start = centroids[key]
     gap_mm, up = gap_at(centroids, key), direction_at(centroids, key)
@@ -141,7 +140,7 @@ def snap_centroid(ws: Workspace, key: str, said: Callable[[str], None]) -> None:
         said(f"{start.level} is in the middle of the bone")
 
     ws.tasks.submit(
-        "compute", SNAP, _find, volume.array, grid,
+        "compute", SNAP, _find, volume.array, volume.grid,
         partial(body_centre, start_ras=start.position_ras, gap_mm=gap_mm, up_ras=up),
         done=done,
     )  # fmt: skip
@@ -152,10 +151,8 @@ def _seen(session: Session, start_ras: Point, gap_mm: float, up: FloatArray) -> 
     proposal = session.proposals.current
     if proposal is None or proposal.signals is None:
         return None
-    signals, placed = proposal.signals, placed_volume_grid(session, proposal.phase)
-    moved = np.zeros(3) if placed is None else placed.affine[:3, 3] - proposal.grid.affine[:3, 3]
-    centres = signals.centres_ras + moved
-    return seen_centre(centres, signals.likely, start_ras, gap_mm=gap_mm, up_ras=up)
+    signals = proposal.signals
+    return seen_centre(signals.centres_ras, signals.likely, start_ras, gap_mm=gap_mm, up_ras=up)
 
 
 def _find(

@@ -21,6 +21,7 @@ from labeler.ui.spine_strip import NO_SIGNALS, SIGNALS_FROM_PX, SpineStrip
 from labeler.ui.style import ACCENT, scaled
 from labeler.workflows.correct_landmarks import replace_centroids
 from labeler.workflows.edit_rules import EditRefused
+from labeler.workflows.shift_phase import shift_phase
 from tests.case_world import make_workspace, open_case
 from tests.unit.test_core_spine_signals import AT, LINE, OTHERS, SEEN, bumps
 from tests.unit.test_review_proposal import RUN, make_proposal
@@ -97,6 +98,19 @@ def test_peaks_stand_at_the_heights_of_the_pictures(ws, pane):
         at = pane.place_of(SIGNALS, point, 1.0).toPoint()
         mark = np.array(image.pixelColor(at).getRgb()[:3])  # of what was chosen
         assert np.abs(mark - QColor(ACCENT).getRgb()[:3]).max() < 20
+
+
+def test_what_was_seen_moves_with_its_phase(ws, pane):
+    propose(ws)
+    before = pane.place_of(SIGNALS, AT["L1"], 1.0).y()
+    shift_phase(ws, "PV", (0.0, 3.0, 5.0))
+    assert pane.place_of(SIGNALS, AT["L1"], 1.0).y() == pytest.approx(before - 5.0 / 0.25)
+    click(pane, AT["L1"])
+    assert ws.views.crosshair_ras == pytest.approx(LINE[AT["L1"]] + (0.0, 3.0, 5.0))
+    click(pane, AT["T12"])
+    assert ws.spine.key == "T12", "the centroid has moved as well"
+    ws.session.undo()
+    assert pane.place_of(SIGNALS, AT["L1"], 1.0).y() == pytest.approx(before)
 
 
 def test_the_runner_up_is_named_only_where_it_is_close(ws, pane):

@@ -16,10 +16,12 @@ from PyQt5.QtWidgets import QApplication, QWidget
 from labeler.core.landmarks import from_above
 from labeler.core.vertebrae import next_level
 from labeler.offscreen import snapshot
+from labeler.state.perspective import SPINE
 from labeler.ui import formats
 from labeler.ui.command_table import COMMANDS
 from labeler.ui.style import ACCENT
 from labeler.workflows.correct_landmarks import replace_centroids
+from labeler.workflows.shift_phase import shift_phase
 from labeler.workflows.spine_findings import centroids_of
 from tests.cases_on_disk import write_case
 from tests.gui.view_world import drag, move, press, release
@@ -286,6 +288,41 @@ def test_a_centroid_is_dragged_in_a_slice(opened):
     after = np.array(opened.centroids[key].position_ras)
     assert after - before == pytest.approx(np.array((-20 * mm, 8 * mm, 0.0)), abs=0.05)
     assert opened.ws.session.history.undo_name == "Move T12"
+
+
+def test_centroids_stay_on_the_bone_when_their_phase_is_shifted(opened):
+    pane, key = opened.pane("spineSagittal"), opened.key_of("L1")
+    stored, shift = np.array(opened.centroids[key].position_ras), np.array((3.0, 6.0, -9.0))
+    shift_phase(opened.ws, "PV", shift)
+    opened.settle()
+    layer = opened.user.program.views.spine
+    assert layer.ras(key) == pytest.approx(stored + shift)
+    assert opened.centroids[key].position_ras == pytest.approx(tuple(stored)), "files as before"
+    at = pane.picture.plane.to_pixels(layer.ras(key))
+    body = pane.picture.image_hu[tuple(np.round(at).astype(int))]
+    assert body > 200, "the picture was drawn where the phase is now"
+    start = pane.pos_of(layer.ras(key))
+    drag(pane, start, start + QPointF(0, 4), start + QPointF(0, 8))
+    opened.settle()
+    down = np.array((0.0, 0.0, -8 * opened.strip.view.mm_per_px))
+    moved = np.array(opened.centroids[key].position_ras) - stored
+    assert moved[1:] == pytest.approx(down[1:], abs=0.5), "by the drag alone"
+    opened.press(Qt.Key_2)
+    view, beside = opened.user.view(0), np.array((30.0, 0.0, 0.0))
+    opened.click(view, view.pos_of(opened.ws.views.crosshair_ras + beside))
+    new = np.array(opened.centroids[opened.ws.spine.key].position_ras)
+    assert layer.ras(opened.ws.spine.key) == pytest.approx(new + shift)
+    assert opened.ws.views.crosshair_ras == pytest.approx(new + shift)
+
+
+def test_without_centroids_the_pictures_follow_a_shift_too(annotator, tmp_path):
+    open_wrong(annotator, tmp_path, dict.fromkeys(LEVELS))
+    annotator.ws.perspective.choose(SPINE)
+    annotator.settle()
+    top = annotator.strip.panes[0].picture.plane.top_mm
+    shift_phase(annotator.ws, "PV", (0.0, 0.0, -20.0))
+    annotator.settle()
+    assert annotator.strip.panes[0].picture.plane.top_mm == pytest.approx(top - 20.0)
 
 
 def test_escape_gives_a_drag_up(opened):

@@ -11,6 +11,7 @@ from labeler.core.spine_signals import Seen, SpineSignals
 from labeler.workflows.correct_landmarks import replace_centroids
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.place_centroids import snap_centroid
+from labeler.workflows.shift_phase import shift_phase
 from labeler.workflows.spine_findings import centroids_of
 from tests.case_world import make_workspace, open_case
 from tests.model_world import settle
@@ -73,12 +74,12 @@ def test_the_model_comes_first_and_the_bone_at_the_second_press(ws, qtbot):
     assert ws.session.undo().name.startswith("Snap L1 to")
 
 
-def test_the_centres_move_with_their_phase(ws):
+def test_a_shift_of_the_phase_changes_no_place(ws):
+    """Centroids and centres lie where the scanner saw them; both are shown with the phase."""
     show_signals(ws)
-    note = ws.session.annotations.change("shift", "PV", [0.0, 0.0, 2.0])
-    ws.session.annotations.apply(note)
+    shift_phase(ws, "PV", (0.0, 0.0, 2.0))
     snap_centroid(ws, "1", [].append)
-    assert place(ws) == pytest.approx((0.0, 0.0, 6.0))
+    assert place(ws) == (0.0, 0.0, 4.0)
 
 
 def test_without_a_model_the_bone_is_looked_for(ws, qtbot):
