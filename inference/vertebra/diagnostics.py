@@ -76,10 +76,11 @@ def _write(
 def _title(reading: SpineReading, width: int) -> NDArray[np.uint8]:
     chain = reading.chain
     lines = [f"score {chain.score:.2f}   size {chain.scale:.2f}"]
-    if chain.rival_shift:
+    if chain.renamed:
         share = chain.rival_score / chain.score
-        name = LEVELS[chain.rival[-1][0]]
-        lines.append(f"runner-up: numbering that ends with {name}, {share:.0%} of the score")
+        names = [f"{other} for {name}" for name, other in chain.renamed]
+        span = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+        lines.append(f"runner-up: {span}, {share:.0%} of the score")
     doubts = sorted({LEVELS[v.level] + ": " + flag for v in chain.vertebrae for flag in v.flags})
     lines += doubts[:3]
     picture = np.full((18 * len(lines) + 10, width, 3), _BACK, np.uint8)

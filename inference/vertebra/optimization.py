@@ -28,6 +28,9 @@ from inference.vertebra.chain_search import (
 )
 from inference.vertebra.levels import LEVELS, STEPS, step_between
 
+_SAME_MM = 8.0
+"""Half of the smallest distance of two centres."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -88,6 +91,17 @@ class Chain:
     def doubtful(self) -> bool:
         """Whether any vertebra is flagged."""
         return any(vertebra.flags for vertebra in self.vertebrae)
+
+    @property
+    def renamed(self) -> tuple[tuple[str, str], ...]:
+        """Name and other name of each vertebra that the best other numbering calls otherwise."""
+        found = []
+        for vertebra in self.vertebrae:
+            near = [r for r in self.rival if abs(r[1] - vertebra.position_mm) < _SAME_MM]
+            other = min(near, key=lambda r: abs(r[1] - vertebra.position_mm), default=None)
+            if other is not None and other[0] != vertebra.level:
+                found.append((vertebra.name, LEVELS[other[0]]))
+        return tuple(found)
 
 
 def find_chain(

@@ -157,6 +157,7 @@ def test_only_vertebrae_that_may_have_another_name_are_flagged():
     assert doubts(chain) == {"L1": "T13", "L2": "L1", "L3": "L2", "L4": "L3"}
     # the runner-up differs in this part alone, and is a whole chain
     assert [LEVELS[level] for level, _ in chain.rival] == [*levels("T5", "T12"), *names]
+    assert chain.renamed == tuple(zip(lower, names, strict=True))
     assert chain.rival_score == pytest.approx(chain.score - 0.3, abs=0.25)
 
 
