@@ -1,4 +1,4 @@
-"""The people of a spine training, phantoms and a real anatomy, one sample after the other.
+"""The people of a spine training, phantoms and real anatomies, one sample after the other.
 
 Step n of a training always sees the same sample: everything random is drawn from the seed and n.
 """

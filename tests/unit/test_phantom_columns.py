@@ -46,6 +46,13 @@ def blocks(numbers=(19, 20, 21)):
     return mask
 
 
+def specks():
+    """Single voxels at the usual distances."""
+    mask = np.zeros((20, 20, 120))
+    mask[10, 10, [100, 68, 36]] = (19, 20, 21)
+    return mask
+
+
 def write(folder, mask, name=MASK_NAME):
     """Write a mask with its axes in another order and 5 degrees oblique."""
     affine = np.eye(4)
@@ -217,6 +224,7 @@ def test_only_the_mask_that_is_never_tested_on_is_found(tmp_path):
         blocks((21, 20, 19)),
         blocks() + 0.25,
         np.full((8, 8, 8), np.nan),
+        specks(),
     ],
 )
 def test_a_mask_that_is_no_part_of_a_spine_is_refused(tmp_path, mask):

@@ -211,7 +211,7 @@ def read_column(path: Path) -> Column:
     tangents = np.gradient(line, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
     found = [
-        _measured(labels == VERSE_NUMBER[name], affine, name, centre, frame_along(-down))
+        _measured(path, labels == VERSE_NUMBER[name], affine, name, centre, frame_along(-down))
         for name, centre, down in zip(order, line, tangents, strict=True)
     ]
     vertebrae = []
@@ -241,6 +241,7 @@ def _check(path: Path, centres: Mapping[str, NDArray[np.float64]]) -> None:
 
 
 def _measured(
+    path: Path,
     mask: NDArray[np.bool_],
     affine_ras: NDArray[np.float64],
     name: str,
@@ -250,6 +251,9 @@ def _measured(
     """Cut out a vertebra and measure its body, whose axis is known roughly."""
     distance, affine = _signed_distance(mask, affine_ras)
     inside = distance < 0.0
+    index = np.rint(np.linalg.inv(affine) @ [*centre, 1.0]).astype(int)[2::-1]
+    if not inside[tuple(index)]:
+        raise AnatomyError(f"the body of {name} is not solid in {path}")
     points = np.argwhere(inside)[:, ::-1] @ affine[:3, :3].T + affine[:3, 3]
     tilt, height = _end_plates((points - centre) @ frame.T)
     frame = frame_along(tilt @ frame)
