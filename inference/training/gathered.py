@@ -172,6 +172,7 @@ def examine(
         for p, n in zip(proposals, matched, strict=True)
     ]
     present = np.array(scan.present)
+    livers = [np.isin(c, classes.LIVER_AND_LESIONS) for c in (truth_classes, found.found)]
     kinds = [lesions[n].kind - classes.LESIONS[0] if n >= 0 else NOT_A_LESION for n in matched]
     return Examination(
         present,
@@ -190,10 +191,7 @@ def examine(
         np.array([lesion.diameter_mm for lesion in lesions]),
         bool(np.isin(classes.CLASS_OF_LABEL[reference.array], classes.MALIGNANT).any()),
         np.array([measured.outliers, measured.disagreement, measured.unsure]),
-        dice(
-            np.isin(truth_classes, classes.LIVER_AND_LESIONS),
-            np.isin(found.found, classes.LIVER_AND_LESIONS),
-        ),
+        dice(*livers),
         _organs(found, truth_classes),
     )
 
