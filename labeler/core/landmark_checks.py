@@ -119,7 +119,7 @@ def check(
         *_names(centroids),
         *_distances(centroids),
         *_drift(centroids),
-        *(_outside(centroids, grid) if grid is not None else ()),
+        *(_outside(centroids, grid) if grid is not None and centroids else ()),
         *(_disagreements(centroids, mask_levels) if mask_levels is not None else ()),
         *_doubts_of_model(centroids),
     ]
@@ -240,11 +240,10 @@ def _drift(centroids: Centroids) -> list[Doubt]:
 
 def _outside(centroids: Centroids, grid: Grid) -> list[Doubt]:
     """Find centroids outside of the image; all of them are one doubt, about the file."""
-    outside = [
-        key
-        for key in from_above(centroids)
-        if not grid.contains(grid.nearest_ijk(centroids[key].position_ras))
-    ]
+    keys = from_above(centroids)
+    voxels = grid.to_ijk([centroids[key].position_ras for key in keys])
+    is_inside = np.all((voxels >= -0.5) & (voxels < np.array(grid.shape_ijk) - 0.5), axis=1)
+    outside = [keys[n] for n in np.flatnonzero(~is_inside).tolist()]
     if len(outside) > 1 and len(outside) == len(centroids):
         text = f"All {len(outside)} centroids lie outside of the image: are they of another case?"
         return [Doubt("outside", tuple(outside), text, 2.0)]

@@ -140,6 +140,7 @@ class _RowDelegate(QStyledItemDelegate):
     def __init__(self, layer: SpineLayer, parent: QWidget) -> None:
         super().__init__(parent)
         self._layer = layer
+        self._fonts = {is_bold: style.text_font(bold=is_bold) for is_bold in (False, True)}
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
         return QSize(scaled(200), scaled(ROW_PX))
@@ -157,10 +158,10 @@ class _RowDelegate(QStyledItemDelegate):
         side = scaled(8)
         swatch = QRect(rect.left() + scaled(12), rect.center().y() - side // 2, side, side)
         painter.fillRect(swatch, QColor(self._layer.colour(key)))
-        painter.setFont(style.text_font(bold=is_selected))
+        painter.setFont(self._fonts[is_selected])
         level = centroid.level
         self._text(painter, rect, scaled(28), scaled(60), level, style.BRIGHT, Qt.AlignLeft)
-        painter.setFont(style.text_font())
+        painter.setFont(self._fonts[False])
         confidence = centroid.confidence
         words, colour = (formats.UNKNOWN, style.FAINT) if confidence is None else (
             f"{confidence:.2f}", style.AMBER if confidence < LOW_CONFIDENCE else style.DIM
@@ -171,6 +172,7 @@ class _RowDelegate(QStyledItemDelegate):
             room = rect.width() - scaled(160)
             colour = self._layer.colour(key)
             words = reason_for(doubt, self._layer.centroids)
+            words = painter.fontMetrics().elidedText(words, Qt.ElideRight, room)
             self._text(painter, rect, scaled(148), room, words, colour, Qt.AlignRight)
 
     def _text(
@@ -179,5 +181,4 @@ class _RowDelegate(QStyledItemDelegate):
     ) -> None:  # fmt: skip
         painter.setPen(QColor(colour))
         box = QRect(rect.left() + left, rect.top(), width, rect.height())
-        text = painter.fontMetrics().elidedText(text, Qt.ElideRight, width)
         painter.drawText(box, int(align | Qt.AlignVCenter), text)

@@ -77,8 +77,10 @@ class SpacingPlot(QWidget):
         area = self._area()
         low, high = self._range_mm()
 
+        left, scale = area.left(), area.width() / (high - low)
+
         def x(mm: float) -> float:
-            return area.left() + (mm - low) / (high - low) * area.width()
+            return left + (mm - low) * scale
 
         rows = self._rows()
         self._paint_scale(painter, area, low, high)

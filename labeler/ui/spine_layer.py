@@ -54,11 +54,6 @@ class _Shown:
         return np.array(places, dtype=np.float64).reshape(-1, 3)
 
     @cached_property
-    def curve(self) -> SpineCurve:
-        """The line through all of them; ValueError without one."""
-        return SpineCurve.through(self.points_ras)
-
-    @cached_property
     def gaps(self) -> list[Gap]:
         """The distances from the head down."""
         return gaps(self.centroids)
@@ -91,6 +86,9 @@ class SpineLayer(QObject):
         self._shown = _Shown.shifted(ws.spine.centroids, self._shift_mm)
         self._dragged: str | None = None
         self._jumps = True
+        self._curve: tuple[FloatArray, SpineCurve] | None = None
+        self._doubts: Sequence[Doubt] = ()
+        self._worst: dict[str, Doubt] = {}
         ws.session.case_opened.connect(self._case_opened)
         ws.session.changed.connect(self._content_changed)
         ws.spine.found.connect(self._refresh)
@@ -119,8 +117,17 @@ class SpineLayer(QObject):
 
     @property
     def curve(self) -> SpineCurve:
-        """The line through all centroids as shown now; ValueError without one."""
-        return self._shown.curve
+        """The line through all centroids as shown now, the same while only names change.
+
+        Raises
+        ------
+        ValueError
+            Without a centroid.
+        """
+        points = self.points_ras
+        if self._curve is None or not np.array_equal(points, self._curve[0]):
+            self._curve = (points, SpineCurve.through(points))
+        return self._curve[1]
 
     @property
     def gaps(self) -> list[Gap]:
@@ -156,7 +163,10 @@ class SpineLayer(QObject):
 
     def doubt_of(self, key: str) -> Doubt | None:
         """The worst doubt about a centroid."""
-        return next((doubt for doubt in self.doubts if key in doubt.keys), None)
+        if self.doubts is not self._doubts:
+            self._doubts = self.doubts
+            self._worst = {k: doubt for doubt in reversed(self._doubts) for k in doubt.keys}
+        return self._worst.get(key)
 
     def colour(self, key: str) -> str:
         """Red for what is almost surely wrong, amber for what needs a look, else the accent."""

@@ -15,7 +15,7 @@ from labeler.state.strip_view import StripView
 from labeler.state.view_state import Window
 from labeler.ui.spine_layer import SpineLayer
 from labeler.ui.spine_marks import paint_mark, paint_names, text_colour
-from labeler.ui.spine_probe import probe_lines
+from labeler.ui.spine_probe import Probe
 from labeler.ui.style import ACCENT, AMBER, BRIGHT, DIM, SMALL_PX, TEXT_PX, scaled
 from labeler.ui.view_text import PlacedText, draw_texts, place_text, text_size
 from labeler.ui.view_texts import window_text
@@ -92,7 +92,9 @@ class SpinePane(QWidget):
         self.view = view
         self.plane = plane
         self.picture: SpinePicture | None = None
+        self._probe = Probe(ws, layer)
         self._backdrop: tuple[tuple[object, ...], QPixmap] | None = None
+        self._lined: tuple[tuple[object, ...], QPixmap] | None = None
         layer.changed.connect(self.update)
         layer.moved.connect(self.update)
         layer.dragged.connect(lambda _: self.update())
@@ -106,7 +108,7 @@ class SpinePane(QWidget):
 
     def show_picture(self, picture: SpinePicture | None) -> None:
         """Show another picture, or none."""
-        self.picture, self._backdrop = picture, None
+        self.picture, self._backdrop, self._lined = picture, None, None
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -153,8 +155,9 @@ class SpinePane(QWidget):
         if self.picture is None:
             painter.fillRect(self.rect(), QColor("#000000"))
         else:
-            painter.drawPixmap(QPointF(0.0, 0.0), self._drawn(self.picture))
-            self._paint_spine(painter)
+            painter.setRenderHint(QPainter.Antialiasing)
+            self._paint_ground(painter, self.picture)
+            self._paint_centroids(painter)
         self._paint_texts(painter)
 
     def _drawn(self, picture: SpinePicture) -> QPixmap:
@@ -178,18 +181,34 @@ class SpinePane(QWidget):
             self._backdrop = (key, pixmap)
         return self._backdrop[1]
 
-    def _paint_spine(self, painter: QPainter) -> None:
+    def _paint_ground(self, painter: QPainter, picture: SpinePicture) -> None:
+        """The picture and the line through the centroids, kept while only names change."""
+        ground, corner = self._drawn(picture), QPointF(0.0, 0.0)
+        if len(self.layer.from_above()) < 2:
+            painter.drawPixmap(corner, ground)
+        elif self.layer.is_dragging:  # another line with every move
+            painter.drawPixmap(corner, ground)
+            self._paint_line(painter)
+        else:
+            key = (ground.cacheKey(), self.layer.curve)
+            if self._lined is None or self._lined[0] != key:
+                lined = ground.copy()
+                onto = QPainter(lined)
+                onto.setRenderHint(QPainter.Antialiasing)
+                self._paint_line(onto)
+                onto.end()
+                self._lined = (key, lined)
+            painter.drawPixmap(corner, self._lined[1])
+
+    def _paint_line(self, painter: QPainter) -> None:
+        line = self._line()
+        for colour, width in ((QColor(0, 0, 0, 120), 3.4), (QColor(ACCENT), 1.6)):
+            painter.setPen(QPen(colour, scaled(width)))
+            painter.drawPolyline(line)
+
+    def _paint_centroids(self, painter: QPainter) -> None:
         layer, selected = self.layer, self.ws.spine.key
-        keys = layer.from_above()
-        if not keys:
-            return
-        painter.setRenderHint(QPainter.Antialiasing)
-        if len(keys) > 1:
-            line = self._line()
-            for colour, width in ((QColor(0, 0, 0, 120), 3.4), (QColor(ACCENT), 1.6)):
-                painter.setPen(QPen(colour, scaled(width)))
-                painter.drawPolyline(line)
-        names = []
+        keys, names = layer.from_above(), []
         for key, at in zip(keys, self.positions(layer.points_ras), strict=True):
             is_selected = key == selected
             paint_mark(painter, at, layer.colour(key), is_selected=is_selected)
@@ -210,7 +229,7 @@ class SpinePane(QWidget):
     def _measured(self, ratio: float, margin: int) -> list[PlacedText]:
         """What is measured at the selected vertebra, from the lower corner up; what has room."""
         bottom, texts = self.height() - margin, []
-        lines = probe_lines(self.ws, self.layer)
+        lines = self._probe.lines()
         for n, line in reversed(list(enumerate(lines))):
             size = TEXT_PX if n == 0 else SMALL_PX + 1
             if text_size(line, size, bold=n == 0).width() > self.width() - 2 * margin:

@@ -211,6 +211,7 @@ class MessageLabel(QLabel):
         self.setTextFormat(Qt.PlainText)
         self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
         self._sentence = ""
+        self._colour = ""
         self._errors: list[str] = []
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -269,7 +270,10 @@ class MessageLabel(QLabel):
         is_error = bool(self._errors) and not self._sentence
         more = f"  (+{len(self._errors) - 1} more)" if is_error and len(self._errors) > 1 else ""
         text = self.sentence + more
-        self.setStyleSheet(f"color: {style.RED if is_error else style.TEXT}")
+        colour = style.RED if is_error else style.TEXT
+        if colour != self._colour:  # a new sheet lays the whole line out anew
+            self._colour = colour
+            self.setStyleSheet(f"color: {colour}")
         self.setText(self.fontMetrics().elidedText(text, Qt.ElideRight, self.width()))
         self.setToolTip(f"{text}\nClick to dismiss" if is_error else text)
         self.setCursor(Qt.PointingHandCursor if is_error else Qt.ArrowCursor)

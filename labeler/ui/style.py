@@ -76,6 +76,7 @@ def apply_style(app: QApplication) -> None:
     """Give the application its font, palette and style sheet; call once, before any widget."""
     QDir.setSearchPaths("icons", [str(bundled_folder("resources") / "icons")])
     _factor.cache_clear()
+    scaled.cache_clear()
     app.setStyle("Fusion")
     app.setFont(text_font())
     app.setPalette(_palette())
@@ -99,6 +100,7 @@ def style_sheet() -> str:
     return _TOKEN.sub(fill, template)
 
 
+@lru_cache(maxsize=256)
 def scaled(size_px: float) -> int:
     """Return a size meant for 13 px text in pixels of this screen."""
     return max(1, round(size_px * _factor()))

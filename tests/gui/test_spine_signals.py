@@ -10,16 +10,17 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QColor
 from PyQt5.QtTest import QTest
 
+from labeler.core.body_probe import ball_hu
 from labeler.core.landmarks import Centroid
 from labeler.core.spine_signals import SpineSignals
 from labeler.state.strip_view import StripView
 from labeler.ui.commands import Commands
 from labeler.ui.spine_layer import SpineLayer
-from labeler.ui.spine_probe import probe_lines
+from labeler.ui.spine_probe import Probe
 from labeler.ui.spine_signals_pane import SignalPane
 from labeler.ui.spine_strip import NO_SIGNALS, SIGNALS_FROM_PX, SpineStrip
 from labeler.ui.style import ACCENT, scaled
-from labeler.workflows.correct_landmarks import replace_centroids
+from labeler.workflows.correct_landmarks import rename_centroid, replace_centroids
 from labeler.workflows.edit_rules import EditRefused
 from labeler.workflows.shift_phase import shift_phase
 from tests.case_world import make_workspace, open_case
@@ -171,10 +172,10 @@ def test_without_signals_it_says_how_to_get_them(ws, strip):
 
 
 def test_the_selected_vertebra_is_measured(ws):
-    layer = SpineLayer(ws)
-    assert probe_lines(ws, layer) == ()
+    probe = Probe(ws, SpineLayer(ws))
+    assert probe.lines() == ()
     ws.spine.select("T12")
-    name, distances, hu = probe_lines(ws, layer)
+    name, distances, hu = probe.lines()
     assert name == "T12 · 0.90"
     assert distances == "to T11 28.0 mm"
     assert hu == "10 mm ball 100 ± 0 HU"
@@ -182,8 +183,30 @@ def test_the_selected_vertebra_is_measured(ws):
 
 def test_distances_follow_a_drag(ws):
     layer = SpineLayer(ws)
+    probe = Probe(ws, layer)
     ws.spine.select("T12")
     layer.drag("T12", layer.ras("T12") - (0, 0, 2))
-    assert probe_lines(ws, layer)[1] == "to T11 30.0 mm"
+    assert probe.lines()[1] == "to T11 30.0 mm"
     layer.drag("T12", np.array((900.0, 0.0, 0.0)))
-    assert len(probe_lines(ws, layer)) == 2  # no voxel there
+    assert len(probe.lines()) == 2  # no voxel there
+
+
+def test_hu_are_measured_once_for_each_place(ws, monkeypatch):
+    measured = []
+
+    def ball(*args):
+        measured.append(args)
+        return ball_hu(*args)
+
+    monkeypatch.setattr("labeler.ui.spine_probe.ball_hu", ball)
+    layer = SpineLayer(ws)
+    probe = Probe(ws, layer)
+    ws.spine.select("T12")
+    before = probe.lines()
+    rename_centroid(ws, "T12", "l2")
+    assert probe.lines()[0] == "L2"
+    assert probe.lines()[2] == before[2]
+    assert len(measured) == 1
+    layer.drag("T12", layer.ras("T12") - (0, 0, 2))
+    probe.lines()
+    assert len(measured) == 2

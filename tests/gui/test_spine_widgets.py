@@ -23,7 +23,7 @@ from labeler.ui.level_list import LevelList
 from labeler.ui.spacing_plot import SpacingPlot, gap_colour, marks_mm
 from labeler.ui.spine_checks import DoubtCard, SpineChecks
 from labeler.ui.spine_layer import SpineLayer
-from labeler.ui.spine_pane import grey_values
+from labeler.ui.spine_pane import SpinePane, grey_values
 from labeler.ui.spine_strip import SpineStrip
 from labeler.ui.style import ACCENT, AMBER, FAINT, RED
 from labeler.ui.view_grid import ViewGrid
@@ -288,6 +288,34 @@ def test_names_change_without_a_new_list(ws, layer, qtbot):
     assert [item.data(Qt.AccessibleTextRole) for item in before] == levels.texts()
     swap_with_next(ws, "1")
     assert "look swapped" in before[1].toolTip()
+
+
+def test_names_change_without_a_new_line(ws, qtbot, tmp_path, monkeypatch):
+    """The curve is worked out and drawn where places change, and only there."""
+    open_case(ws, tmp_path, phases=("PV",))
+    layer = SpineLayer(ws)
+    replace_centroids(ws, "Read", spine())
+    strip = SpineStrip(ws, layer)
+    qtbot.addWidget(strip)
+    strip.resize(600, 500)
+    strip.show()
+    qtbot.waitUntil(lambda: strip.is_current, timeout=60_000)
+    lines = []
+    own = SpinePane._line
+    monkeypatch.setattr(SpinePane, "_line", lambda pane: lines.append(pane) or own(pane))
+    curve, before = layer.curve, strip.grab().toImage()
+    lines.clear()
+    shift_levels(ws, None, "all", 1)
+    assert layer.curve is curve
+    assert strip.grab().toImage() != before, "other names"
+    ws.session.undo()
+    assert strip.grab().toImage() == before
+    assert lines == []
+    layer.drag("2", layer.ras("2") + np.array((9.0, 9.0, 0.0)))
+    assert strip.grab().toImage() != before
+    assert len(set(lines)) == 2
+    layer.give_up()
+    assert strip.grab().toImage() == before
 
 
 def test_a_view_repaints_only_around_what_is_dragged(ws, qtbot, tmp_path):
