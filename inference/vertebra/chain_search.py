@@ -10,21 +10,25 @@ through that place, which tells how much worse the best chain with another name 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.vertebra.levels import EXTRA, LEVELS, STEPS, Step, anchor_weights
+from inference.vertebra.levels import EXTRA, INDEX, LEVELS, STEPS, Step, anchor_weights
 
 Signals = NDArray[np.float32]
 Links = list[tuple[int, int]]
 """Level (place in `levels.LEVELS`) and position of each vertebra, from the head down."""
 Length = TypeVar("Length", float, NDArray[np.float64])
 
-_SAME_PLACE = 0.4
-"""Two names are of one vertebra within this share of the distance to the next: less than half."""
-_LONE_REACH = 8
+_LIKE = MappingProxyType({INDEX["T13"]: (INDEX["T12"], INDEX["L1"]), INDEX["L6"]: (INDEX["L5"],)})
+"""Usual levels that the extra ones look like."""
+_SAME_PLACE = 0.2
+"""Two names are of one vertebra within this share of the distance to the next. With a larger one
+a vertebra too many, squeezed in beside the first or the last one, counts as another name for it."""
+_LONE_REACH = 4
 """Positions to both sides of a vertebra that has no neighbour."""
 
 
@@ -53,8 +57,11 @@ class Settings:
     weak : float
         A vertebra whose signal is below is flagged.
     rival : float
-        A vertebra is flagged when the best chain with another name for it comes as near to the
-        best score as this.
+        A vertebra is flagged when the best chain with another name for it scores hardly less: by
+        no more than this.
+    extra : float
+        For other names, an extra vertebra counts as at least this share of the usual ones that it
+        looks like: networks have seen few.
     weights : ndarray, float32, shape (len(LEVELS),)
         Of the signals of each level.
     """
@@ -69,7 +76,8 @@ class Settings:
     scale_range: tuple[float, float] = (0.8, 1.25)
     climb_mm: float = 6.0
     weak: float = 0.3
-    rival: float = 1.2
+    rival: float = 1.6
+    extra: float = 0.8
     weights: Signals = field(default_factory=anchor_weights)
 
 
@@ -113,13 +121,13 @@ class Other:
     ----------
     level, position : int
         What it is called, and where.
-    score : float
-        Of the best chain that calls it so.
+    behind : float
+        By how much the best chain that calls it so scores less than the best that does not.
     """
 
     level: int
     position: int
-    score: float
+    behind: float
 
     @property
     def place(self) -> tuple[int, int]:
@@ -148,7 +156,15 @@ class Marginals:
         return [*self.above.follow(place)[:0:-1], *self.below.follow(place)]
 
     def other(self, links: Links, n: int) -> Other | None:
-        """Return the best other name for vertebra `n` of a chain, None when there is none."""
+        """Return the best other name for a vertebra, None when there is none.
+
+        Parameters
+        ----------
+        links : list of (int, int)
+            The best chain; positions may have been moved to the peaks beside them.
+        n : int
+            Which vertebra of it.
+        """
         level, here = links[n]
         near = [abs(links[m][1] - here) for m in (n - 1, n + 1) if 0 <= m < len(links)]
         reach = int(_SAME_PLACE * min(near)) if near else _LONE_REACH
@@ -157,7 +173,8 @@ class Marginals:
         scores[level] = -np.inf
         name, at = np.unravel_index(int(scores.argmax()), scores.shape)
         score = float(scores[name, at])
-        return Other(int(name), first + int(at), score) if score > 0.0 else None
+        behind = float(self.through[level].max()) - score
+        return Other(int(name), first + int(at), behind) if score > 0.0 else None
 
 
 def search(signals: Signals, scale: float, spacing_mm: float, how: Settings) -> Table:
@@ -182,18 +199,15 @@ def search(signals: Signals, scale: float, spacing_mm: float, how: Settings) -> 
     )  # fmt: skip
 
 
-def marginals(
-    signals: Signals, above: Table, scale: float, spacing_mm: float, how: Settings
-) -> Marginals:
+def marginals(signals: Signals, scale: float, spacing_mm: float, how: Settings) -> Marginals:
     """Return the best chain through each place.
 
     Parameters
     ----------
     signals, scale, spacing_mm, how
         Those of :func:`search`.
-    above : Table
-        What it returned.
     """
+    above = search(signals, scale, spacing_mm, how)
     worth = _worth(signals, how)
     # the same from the feet up: positions mirrored, steps turned round
     steps = sorted(STEPS, key=lambda step: (-step.upper, -step.lower))
@@ -206,6 +220,19 @@ def marginals(
     position = np.where(mirrored.position >= 0, last - mirrored.position, -1).astype(np.int32)
     below = Table(mirrored.best[:, ::-1], position[:, ::-1], mirrored.level[:, ::-1])
     return Marginals(above, below, above.best + below.best - worth)
+
+
+def with_extras(signals: Signals, how: Settings) -> Signals:
+    """Return signals in which extra vertebrae get the benefit of the doubt.
+
+    The last of the chest looks like the one above it and like the first of the loins; the last of
+    the loins like the one above it.
+    """
+    result = signals.copy()
+    for extra, usual in _LIKE.items():
+        likeness = signals[list(usual)].max(axis=0) * np.float32(how.extra)
+        result[extra] = np.maximum(signals[extra], likeness)
+    return result
 
 
 def deviation(distance_mm: Length, usual_mm: float, how: Settings) -> Length:

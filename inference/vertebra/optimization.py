@@ -25,6 +25,7 @@ from inference.vertebra.chain_search import (
     deviation,
     marginals,
     search,
+    with_extras,
 )
 from inference.vertebra.levels import LEVELS, STEPS, step_between
 
@@ -148,11 +149,11 @@ def find_chain(
     if score <= 0.0:
         return Chain((), 0.0, scale)
     links = table.best_chain()
-    through = marginals(signals, table, scale, spacing_mm, settings)
-    others = [through.other(links, n) for n in range(len(links))]
+    through = marginals(with_extras(signals, settings), scale, spacing_mm, settings)
     placed = _climbed(signals, links, spacing_mm, settings)
+    others = [through.other(placed, n) for n in range(len(placed))]
     flags = _flags(signals, placed, scale, spacing_mm, settings)
-    doubts = _numbering(links, others, score - settings.rival)
+    doubts = _numbering(links, others, settings.rival)
     vertebrae = [
         Found(level, position * spacing_mm, float(signals[level, position]), (*first, *second))
         for (level, position), first, second in zip(placed, flags, doubts, strict=True)
@@ -163,12 +164,12 @@ def find_chain(
     pairs = [(other, level) for other, (level, _) in zip(others, links, strict=True) if other]
     if not pairs:
         return found
-    best, level = max(pairs, key=lambda pair: pair[0].score)
+    best, level = min(pairs, key=lambda pair: pair[0].behind)
     rival = _climbed(signals, through.chain(best.place), spacing_mm, settings)
     return replace(
         found,
         rival_shift=best.level - level,
-        rival_score=best.score,
+        rival_score=score - best.behind,
         rival=tuple((name, position * spacing_mm) for name, position in rival),
     )
 
@@ -235,11 +236,11 @@ def _flags(
     return [tuple(w) for w in words]
 
 
-def _numbering(links: Links, others: Sequence[Other | None], least: float) -> list[tuple[str, ...]]:
-    """Return the doubts about names for which another one scores at least so much."""
+def _numbering(links: Links, others: Sequence[Other | None], most: float) -> list[tuple[str, ...]]:
+    """Return the doubts about names that another one is behind by no more than this."""
     return [
         (f"numbering with {LEVELS[other.level]} for {LEVELS[level]} fits nearly as well",)
-        if other is not None and other.score >= least
+        if other is not None and other.behind <= most
         else ()
         for (level, _), other in zip(links, others, strict=True)
     ]

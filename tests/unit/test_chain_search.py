@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.vertebra.chain_search import Settings, marginals, search
+from inference.vertebra.chain_search import Settings, marginals, with_extras
 from inference.vertebra.levels import EXTRA, INDEX, LEVELS, step_between
 from inference.vertebra.optimization import find_chain
 
@@ -53,8 +53,8 @@ def all_chains(names, length=LENGTH):
 
 
 def through_of(signals, scale=1.0, spacing_mm=SPACING_MM):
-    above = search(signals, scale, spacing_mm, HOW)
-    return above, marginals(signals, above, scale, spacing_mm, HOW)
+    found = marginals(signals, scale, spacing_mm, HOW)
+    return found.above, found
 
 
 @settings(max_examples=25, deadline=None)
@@ -122,22 +122,23 @@ def test_another_name_is_looked_for_at_the_vertebra_and_not_at_its_neighbours():
     other = found.other(links, 1)
     # above L2 nothing speaks for L1: the chain begins with L2
     assert (LEVELS[other.level], other.position) == ("L2", 52)
-    assert other.score == pytest.approx(0.9 - HOW.threshold, abs=1e-4)
+    best, second = float(above.best.max()), 0.9 - HOW.threshold
+    assert other.behind == pytest.approx(best - second, abs=1e-4)
     # and who calls T12 L1 calls L1 L2
     above_it = found.other(links, 0)
     assert LEVELS[above_it.level] == "L1"
-    assert above_it.score < 0.9 - 2 * HOW.threshold + 1e-4
+    assert above_it.behind > best - second + HOW.threshold - 1e-4
     assert [LEVELS[level] for level, _ in found.chain(above_it.place)] == ["L1", "L2"]
 
 
 def test_a_chain_of_one_has_other_names_near_it_only():
     signals = np.zeros((len(LEVELS), 60), np.float32)
     signals[INDEX["T6"], 20] = 1.0
-    signals[INDEX["T7"], 28] = 0.5
-    signals[INDEX["L3"], 29] = 0.9
+    signals[INDEX["T7"], 24] = 0.5
+    signals[INDEX["L3"], 26] = 0.9
     above, found = through_of(signals, spacing_mm=1.0)
     other = found.other(above.best_chain(), 0)
-    assert (LEVELS[other.level], other.position) == ("T7", 28)
+    assert (LEVELS[other.level], other.position) == ("T7", 24)
 
 
 def test_an_extra_vertebra_costs_once_wherever_the_chain_ends():
@@ -155,3 +156,15 @@ def test_an_extra_vertebra_costs_once_wherever_the_chain_ends():
         earned = sum(float(HOW.weights[level]) - HOW.threshold for level, _ in links)
         costs[names] = earned - float(above.best.max())
     assert list(costs.values()) == pytest.approx([HOW.variant_cost] * 4, abs=0.02)
+
+
+def test_an_extra_vertebra_counts_as_what_it_looks_like_and_no_less_than_it_is():
+    signals = np.zeros((len(LEVELS), 4), np.float32)
+    signals[INDEX["T12"], 0] = signals[INDEX["L1"], 1] = signals[INDEX["L5"], 2] = 0.5
+    signals[INDEX["T13"], 3] = 0.9
+    lenient = with_extras(signals, HOW)
+    assert lenient[INDEX["T13"]] == pytest.approx([0.5 * HOW.extra, 0.5 * HOW.extra, 0.0, 0.9])
+    assert lenient[INDEX["L6"]] == pytest.approx([0.0, 0.0, 0.5 * HOW.extra, 0.0])
+    rest = [n for n in range(len(LEVELS)) if n not in EXTRA]
+    assert np.array_equal(lenient[rest], signals[rest])
+    assert signals[INDEX["L6"]].max() == 0.0  # a copy

@@ -185,8 +185,24 @@ def test_unusual_numbers_that_fit_nearly_as_well_are_told(seen, other, doubted):
     assert [LEVELS[level] for level, _ in chain.rival] == other
 
 
+def test_an_extra_vertebra_that_the_network_never_says_is_thought_of():
+    # counted from the sacrum alone, and L2 to L5 fit a little worse one place higher up: what would
+    # follow them is an L6, for which no signal speaks
+    centres, end = spine(levels("L1", "S1"))
+    signals = simulated_signals(centres, end + 10.0, np.random.default_rng(0), FAULTLESS)
+    usual = levels("L1", "L5")
+    for upper, lower in itertools.pairwise(usual):
+        signals[INDEX[lower]] = np.maximum(signals[INDEX[lower]], 0.9 * signals[INDEX[upper]])
+    assert not signals[INDEX["L6"]].any()
+    chain = find_chain(signals)
+    assert [v.name for v in chain.vertebrae] == levels("L1", "S1")
+    assert doubts(chain) == dict(zip(usual, [*usual[1:], "L6"], strict=True))
+    assert doubts(find_chain(signals, settings=Settings(extra=0.0))) == {}
+
+
 def test_a_rival_that_scores_much_less_is_told_but_flags_nothing():
-    _, signals = signals_of(levels("T6", "L3"), Faults(confusion=0.5, noise=0.0, dropout=0.0), 3)
+    faults = Faults(confusion=0.3, noise=0.0, dropout=0.0, false_peaks=0.0, amplitude=(0.9, 0.9))
+    _, signals = signals_of(levels("T3", "L3"), faults, 3)
     chain = find_chain(signals)
     assert chain.rival
     assert 0.0 < chain.rival_score < chain.score - Settings().rival
