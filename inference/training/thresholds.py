@@ -62,7 +62,8 @@ _FIRST_WEIGHTS = (0.0, 0.15, 0.3, 0.5, 0.7)
 _LIMITS = tuple(np.round(np.arange(0.1, 0.96, 0.05), 2).tolist())
 _AT_ONCE = 16
 _MALIGNANCY_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_UNSEEN_FACTORS = (0.0, 0.1, 0.25, 0.5, 1.0)
+_UNSEEN_FACTORS = (0.25, 0.5, 1.0)
+"""Not less: what stage 2 calls malignant must not stand in the list as harmless."""
 
 
 @dataclass(frozen=True, eq=False)
