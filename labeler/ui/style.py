@@ -75,8 +75,7 @@ _TOKEN = re.compile(r"@(\d+)px|@([a-z]+)")
 def apply_style(app: QApplication) -> None:
     """Give the application its font, palette and style sheet; call once, before any widget."""
     QDir.setSearchPaths("icons", [str(bundled_folder("resources") / "icons")])
-    _factor.cache_clear()
-    scaled.cache_clear()
+    forget_screen()
     app.setStyle("Fusion")
     app.setFont(text_font())
     app.setPalette(_palette())
@@ -98,6 +97,12 @@ def style_sheet() -> str:
         return f"{scaled(int(size))}px" if size else COLOURS[name]
 
     return _TOKEN.sub(fill, template)
+
+
+def forget_screen() -> None:
+    """Ask the screen again how large things are; widgets that there are keep their sizes."""
+    _factor.cache_clear()
+    scaled.cache_clear()
 
 
 @lru_cache(maxsize=256)

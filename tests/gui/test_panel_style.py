@@ -184,13 +184,13 @@ def test_sizes_grow_with_the_screen(qapp, monkeypatch):
         def logicalDotsPerInch(self):
             return 192.0
 
-    style._factor.cache_clear()
+    style.forget_screen()
     monkeypatch.setattr(QApplication, "primaryScreen", staticmethod(Screen))
     try:
         assert style.scaled(13) == 26
         assert style.text_font().pixelSize() == 26
     finally:
-        style._factor.cache_clear()
+        style.forget_screen()
 
 
 def test_nothing_is_cut_off_in_narrow_docks(qtbot, styled, ws, commands, tmp_path):
