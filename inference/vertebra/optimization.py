@@ -12,14 +12,12 @@ optimum itself, and for each vertebra the best chain that gives it another name.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from inference.vertebra.chain_search import (
     Links,
-    Other,
     Settings,
     Signals,
     deviation,
@@ -140,20 +138,12 @@ def find_chain(
     signals = _checked(signals)
     if not signals.shape[1]:
         return Chain((), 0.0, 1.0)
-    table = search(signals, 1.0, spacing_mm, settings)
-    # sizes differ by a quarter between people: measure this one, and search again
-    scale = _scale(table.best_chain(), spacing_mm, settings)
-    if abs(scale - 1.0) > 0.01:
-        table = search(signals, scale, spacing_mm, settings)
-    score = float(table.best.max())
-    if score <= 0.0:
+    links, score, scale = _best_chain(signals, spacing_mm, settings)
+    if not links:
         return Chain((), 0.0, scale)
-    links = table.best_chain()
-    through = marginals(with_extras(signals, settings), scale, spacing_mm, settings)
     placed = _climbed(signals, links, spacing_mm, settings)
-    others = [through.other(placed, n) for n in range(len(placed))]
     flags = _flags(signals, placed, scale, spacing_mm, settings)
-    doubts = _numbering(links, others, settings.rival)
+    doubts = _numbering(signals, placed, scale, spacing_mm, settings)
     vertebrae = [
         Found(level, position * spacing_mm, float(signals[level, position]), (*first, *second))
         for (level, position), first, second in zip(placed, flags, doubts, strict=True)
@@ -161,17 +151,7 @@ def find_chain(
     if extent_mm is not None:
         vertebrae = _extended(vertebrae, scale, extent_mm)
     found = Chain(tuple(vertebrae), score, scale)
-    pairs = [(other, level) for other, (level, _) in zip(others, links, strict=True) if other]
-    if not pairs:
-        return found
-    best, level = min(pairs, key=lambda pair: pair[0].behind)
-    rival = _climbed(signals, through.chain(best.place), spacing_mm, settings)
-    return replace(
-        found,
-        rival_shift=best.level - level,
-        rival_score=score - best.behind,
-        rival=tuple((name, position * spacing_mm) for name, position in rival),
-    )
+    return _with_rival(found, signals, placed, spacing_mm, settings)
 
 
 def _checked(signals: Signals) -> Signals:
@@ -182,6 +162,17 @@ def _checked(signals: Signals) -> Signals:
     if not np.isfinite(signals).all():
         raise ValueError("the signals have values that are not finite")
     return signals
+
+
+def _best_chain(signals: Signals, spacing_mm: float, how: Settings) -> tuple[Links, float, float]:
+    """Return the best chain, empty when there is none; its score; and the size of the patient."""
+    table = search(signals, 1.0, spacing_mm, how)
+    # sizes differ by a quarter between people: measure this one, and search again
+    scale = _scale(table.best_chain(), spacing_mm, how)
+    if abs(scale - 1.0) > 0.01:
+        table = search(signals, scale, spacing_mm, how)
+    score = float(table.best.max())
+    return (table.best_chain() if score > 0.0 else []), score, scale
 
 
 def _climbed(signals: Signals, links: Links, spacing_mm: float, how: Settings) -> Links:
@@ -236,14 +227,38 @@ def _flags(
     return [tuple(w) for w in words]
 
 
-def _numbering(links: Links, others: Sequence[Other | None], most: float) -> list[tuple[str, ...]]:
-    """Return the doubts about names that another one is behind by no more than this."""
-    return [
-        (f"numbering with {LEVELS[other.level]} for {LEVELS[level]} fits nearly as well",)
-        if other is not None and other.behind <= most
-        else ()
-        for (level, _), other in zip(links, others, strict=True)
-    ]
+def _numbering(
+    signals: Signals, links: Links, scale: float, spacing_mm: float, how: Settings
+) -> list[tuple[str, ...]]:
+    """Return the doubts about names for which another one fits nearly as well."""
+    through = marginals(with_extras(signals, how), scale, spacing_mm, how)
+    words: list[tuple[str, ...]] = []
+    for n, (level, _) in enumerate(links):
+        other = through.other(links, n)
+        near = other is not None and other.behind <= how.rival
+        name = LEVELS[other.level] if other is not None else ""
+        said = f"numbering with {name} for {LEVELS[level]} fits nearly as well"
+        words.append((said,) if near else ())
+    return words
+
+
+def _with_rival(
+    chain: Chain, signals: Signals, links: Links, spacing_mm: float, how: Settings
+) -> Chain:
+    """Return the chain with the best one that gives any of its vertebrae another name."""
+    through = marginals(signals, chain.scale, spacing_mm, how)
+    others = [(through.other(links, n), level) for n, (level, _) in enumerate(links)]
+    known = [(other, level) for other, level in others if other is not None]
+    if not known:
+        return chain
+    best, level = min(known, key=lambda pair: pair[0].behind)
+    rival = _climbed(signals, through.chain(best.place), spacing_mm, how)
+    return replace(
+        chain,
+        rival_shift=best.level - level,
+        rival_score=chain.score - best.behind,
+        rival=tuple((name, position * spacing_mm) for name, position in rival),
+    )
 
 
 def _extended(found: list[Found], scale: float, extent_mm: tuple[float, float]) -> list[Found]:
