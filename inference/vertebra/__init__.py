@@ -1,8 +1,9 @@
 """Vertebrae: where each one is in a CT, and which one it is.
 
 The steps, each a module that can be read alone: ``networks``, ``spine_line``, ``straighten``,
-``rectification``, ``optimization``; ``pipeline`` puts them together, ``model`` makes a model of
-it, ``diagnostics`` draws what it saw. Nothing here imports torch before the model is loaded.
+``rectification``, ``chain_search``, ``optimization``; ``pipeline`` puts them together, ``model``
+makes a model of it, ``diagnostics`` draws what it saw. Nothing here imports torch before the model
+is loaded.
 """
 
 from __future__ import annotations

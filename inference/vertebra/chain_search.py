@@ -28,8 +28,8 @@ _LIKE = MappingProxyType({INDEX["T13"]: (INDEX["T12"], INDEX["L1"]), INDEX["L6"]
 _SAME_PLACE = 0.2
 """Two names are of one vertebra within this share of the distance to the next. With a larger one
 a vertebra too many, squeezed in beside the first or the last one, counts as another name for it."""
-_LONE_REACH = 4
-"""Positions to both sides of a vertebra that has no neighbour."""
+_LONE_GAP = 20
+"""What counts as the distance, in positions, where a vertebra has no neighbour."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Other:
     level, position : int
         What it is called, and where.
     behind : float
-        By how much the best chain that calls it so scores less than the best that does not.
+        By how much the best chain that calls it so scores less than the best with its own name.
     """
 
     level: int
@@ -167,14 +167,15 @@ class Marginals:
         """
         level, here = links[n]
         near = [abs(links[m][1] - here) for m in (n - 1, n + 1) if 0 <= m < len(links)]
-        reach = int(_SAME_PLACE * min(near)) if near else _LONE_REACH
+        gap = min(near, default=_LONE_GAP)
+        own = self.through[level, max(0, here - gap // 2) : here + gap // 2 + 1].max()
+        reach = int(_SAME_PLACE * gap)
         first = max(0, here - reach)
         scores = self.through[:, first : here + reach + 1].copy()
         scores[level] = -np.inf
         name, at = np.unravel_index(int(scores.argmax()), scores.shape)
         score = float(scores[name, at])
-        behind = float(self.through[level].max()) - score
-        return Other(int(name), first + int(at), behind) if score > 0.0 else None
+        return Other(int(name), first + int(at), float(own) - score) if score > 0.0 else None
 
 
 def search(signals: Signals, scale: float, spacing_mm: float, how: Settings) -> Table:
