@@ -49,6 +49,8 @@ class Verdict:
         By stage, its probability of each type.
     flags : tuple of str
         Doubts, a phrase each.
+    weight : float
+        How much of the malignancy counts for the patient, 0 to 1.
     """
 
     kept: bool
@@ -57,6 +59,7 @@ class Verdict:
     malignancy: float
     opinions: Mapping[str, Mapping[str, float]]
     flags: tuple[str, ...] = field(default=())
+    weight: float = 1.0
 
     @property
     def confidence(self) -> float:
@@ -88,7 +91,8 @@ def agree(proposal: Proposal, opinion: Opinion | None, rule: Rule) -> Verdict:
     unseen = not np.isfinite(proposal.multiplier)
     flags = ("stage 1 sees no lesion",) if unseen else _doubts(first, second)
     malignant = malignancy_of(first, second, proposal.multiplier, rule)
-    return Verdict(kept, classes.LESIONS[kind], p, malignant, opinions, flags)
+    weight = weight_of(proposal.multiplier, rule)
+    return Verdict(kept, classes.LESIONS[kind], p, malignant, opinions, flags, weight)
 
 
 def weigh(
@@ -122,9 +126,18 @@ def malignancy_of(
     rule : Rule
     """
     if not np.isfinite(multiplier):
-        return rule.unseen_malignancy * float(second[_MALIGNANT].sum())
+        return float(second[_MALIGNANT].sum())
     p = rule.first_malignancy * first + (1.0 - rule.first_malignancy) * second
     return float(p[_MALIGNANT].sum())
+
+
+def weight_of(multiplier: float, rule: Rule) -> float:
+    """Return how much of the malignancy of a proposal counts for the patient.
+
+    Most of what only attenuation proposes is nothing at all: many such proposals would make any
+    patient look ill.
+    """
+    return 1.0 if np.isfinite(multiplier) else rule.unseen_malignancy
 
 
 def _named(p: Probabilities) -> dict[str, float]:

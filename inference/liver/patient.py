@@ -75,7 +75,7 @@ def decide(
     """
     chosen = default_setting(present) if setting is None else setting
     rule = rules.of(chosen)
-    score = patient_score([v.malignancy for v in verdicts])
+    score = patient_score([v.weight * v.malignancy for v in verdicts])
     malignant = score >= rule.malignant_from
     reason = _reason([v for v in verdicts if v.kept], malignant)
     missing = [p for p, there in zip(PHASES, present, strict=True) if not there]

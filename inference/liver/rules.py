@@ -30,7 +30,7 @@ class Rule:
     first_malignancy : float
         Weight of stage 1 in how malignant a lesion is, 0 to 1.
     unseen_malignancy : float
-        Factor on how malignant stage 2 finds what only attenuation proposes, 0 to 1.
+        How much what only attenuation proposes counts for the patient, 0 to 1.
     malignant_from : float
         Score from which a patient counts as malignant.
     """

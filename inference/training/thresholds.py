@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 
 from inference.liver import classes
-from inference.liver.consensus import malignancy_of, weigh
+from inference.liver.consensus import malignancy_of, weigh, weight_of
 from inference.liver.organ_doubts import ORGANS
 from inference.liver.patient import patient_score
 from inference.liver.rules import (
@@ -63,7 +63,6 @@ _LIMITS = tuple(np.round(np.arange(0.1, 0.96, 0.05), 2).tolist())
 _AT_ONCE = 16
 _MALIGNANCY_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _UNSEEN_FACTORS = (0.25, 0.5, 1.0)
-"""Not less: what stage 2 calls malignant must not stand in the list as harmless."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +97,8 @@ class Judged:
 
     def score(self, rule: Rule) -> float:
         """Return the score of the patient."""
-        pairs = zip(self.first, self.second, self.multipliers, strict=True)
-        return patient_score([malignancy_of(*pair, rule) for pair in pairs])
+        triples = zip(self.first, self.second, self.multipliers, strict=True)
+        return patient_score([malignancy_of(*t, rule) * weight_of(t[2], rule) for t in triples])
 
 
 def judge_examination(network: LesionNetwork, examination: Examination) -> Judged:

@@ -302,7 +302,11 @@ def test_malignancy_has_weights_of_its_own():
     one, two = [0.8, 0, 0, 0, 0, 0, 0.2], [0.2, 0, 0.2, 0, 0.6, 0, 0]
     seen = agree(proposal(one, 2.0), opinion(two), rule)
     assert seen.malignancy == pytest.approx(0.25 * 0.8 + 0.75 * 0.4)
-    assert agree(proposal(one, math.inf), opinion(two), rule).malignancy == pytest.approx(0.2)
+    unseen = agree(proposal(one, math.inf), opinion(two), rule)
+    assert unseen.malignancy == pytest.approx(0.4)
+    assert (seen.weight, unseen.weight) == (1.0, 0.5)
+    score = decide([seen, unseen], [True] * 4, Rules(rule)).score
+    assert score == pytest.approx(1.0 - (1.0 - seen.malignancy) * (1.0 - 0.2))
 
 
 def test_screening_is_for_plain_scans_and_calls_earlier():
