@@ -69,7 +69,7 @@ def measure_organs(segmentation: Segmentation) -> dict[int, OrganQuality]:
 def organ_warnings(
     measured: Mapping[int, OrganQuality], limits: Mapping[str, OrganLimits]
 ) -> list[str]:
-    """Return why organs are doubtful, a sentence for each of them.
+    """Return why organs are doubtful: a sentence for each that is missing, one for all others.
 
     Parameters
     ----------
@@ -77,26 +77,26 @@ def organ_warnings(
     limits : mapping of str to OrganLimits
         By the name of the organ; what is not in it has the usual ones.
     """
-    texts = []
+    texts, doubtful = [], []
     for organ in ORGANS:
         name = classes.CLASS_NAMES[organ]
-        if organ not in measured:
-            if organ in _USUAL_ML:
-                texts.append(f"The {name} was not found.")
-            continue
-        reasons = [*_reasons(organ, measured[organ], limits.get(name, OrganLimits()))]
-        if reasons:
-            texts.append(f"The {name} is doubtful: {', '.join(reasons)}.")
+        if organ in measured:
+            reasons = [*_reasons(organ, measured[organ], limits.get(name, OrganLimits()))]
+            doubtful += [f"{name} ({', '.join(reasons)})"] if reasons else []
+        elif organ in _USUAL_ML:
+            texts.append(f"The {name} was not found.")
+    if doubtful:
+        texts.append(f"Look at the outlines of organs: {'; '.join(doubtful)}.")
     return texts
 
 
 def _reasons(organ: int, quality: OrganQuality, limits: OrganLimits) -> Iterator[str]:
     low, high = _USUAL_ML.get(organ, (0.0, np.inf))
     if not low <= quality.volume_ml <= high:
-        yield f"its volume is unusual ({quality.volume_ml:.0f} ml)"
+        yield f"unusual volume of {quality.volume_ml:.0f} ml"
     if quality.disagreement > limits.disagreement:
-        yield "the coarse and the fine network draw it differently"
+        yield "the two networks differ"
     if quality.unsure > limits.unsure:
-        yield f"the network is not sure about {100.0 * quality.unsure:.0f} % of it"
+        yield f"unsure of {100.0 * quality.unsure:.0f} %"
     if quality.outliers > limits.outliers:
-        yield f"{100.0 * quality.outliers:.0f} % of it do not look like the rest of it"
+        yield f"{100.0 * quality.outliers:.0f} % look unlike the rest"
