@@ -86,7 +86,7 @@ def organ_warnings(
         elif organ in _USUAL_ML:
             texts.append(f"The {name} was not found.")
     if doubtful:
-        texts.append(f"Look at the outlines of organs: {'; '.join(doubtful)}.")
+        texts.append(f"Look at the outlines: {'; '.join(doubtful)}.")
     return texts
 
 
@@ -95,8 +95,8 @@ def _reasons(organ: int, quality: OrganQuality, limits: OrganLimits) -> Iterator
     if not low <= quality.volume_ml <= high:
         yield f"unusual volume of {quality.volume_ml:.0f} ml"
     if quality.disagreement > limits.disagreement:
-        yield "the two networks differ"
+        yield "networks differ"
     if quality.unsure > limits.unsure:
-        yield f"unsure of {100.0 * quality.unsure:.0f} %"
+        yield f"{100.0 * quality.unsure:.0f} % unsure"
     if quality.outliers > limits.outliers:
-        yield f"{100.0 * quality.outliers:.0f} % look unlike the rest"
+        yield f"{100.0 * quality.outliers:.0f} % unlike the rest"
