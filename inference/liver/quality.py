@@ -17,6 +17,7 @@ from inference.contract import PHASES
 from inference.liver import classes
 from inference.liver.rules import QualityLimits
 from inference.liver.stage1 import Segmentation
+from inference.metrics import dice
 
 LIVER_ML = (600.0, 3500.0)
 CUT_MM2 = 1500.0
@@ -64,7 +65,6 @@ def measure(segmentation: Segmentation, n_slices: int) -> Quality:
     scan, found = segmentation.scan, segmentation.found
     liver = np.isin(found, classes.LIVER_AND_LESIONS)
     coarse = np.isin(segmentation.coarse, classes.LIVER_AND_LESIONS)
-    both = 2.0 * float((liver & coarse).sum()) / max(float(liver.sum() + coarse.sum()), 1.0)
     hu = scan.phases_hu[PHASES.index(scan.reference)]
     _, j_mm, i_mm = scan.grid.spacing_kji_mm
     whole = (segmentation.box[0].start == 0, segmentation.box[0].stop >= n_slices)
@@ -72,7 +72,7 @@ def measure(segmentation: Segmentation, n_slices: int) -> Quality:
     return Quality(
         float(liver.sum()) * scan.voxel_ml,
         share_of_outliers(hu, found == classes.LIVER),
-        1.0 - both,
+        1.0 - dice(liver, coarse),
         unsure_share(segmentation.logits, liver, classes.LIVER_AND_LESIONS),
         max(ends, default=0.0) * j_mm * i_mm,
     )

@@ -42,7 +42,8 @@ _DISC_OVERLAP_MM = 3.0
 """By how much discs reach into the next body, which is painted over them."""
 _BEHIND = 0.35
 """Of the depth of a body: what is further behind its centre is no part of it."""
-_CANAL_BEHIND_MM = 9.0
+CANAL_BEHIND_MM = 9.0
+"""Middle of the canal behind the back of a body."""
 _MEETING_LEVELS = 3.0
 """Over about as many levels the painted spine bends into the direction of the real one."""
 
@@ -266,7 +267,7 @@ def _measured(
     if len(hole):
         canal = np.median(hole, axis=0)
     else:
-        canal = vertebra.at((0.0, depth / 2.0 + _CANAL_BEHIND_MM, 0.0))[0]
+        canal = vertebra.at((0.0, depth / 2.0 + CANAL_BEHIND_MM, 0.0))[0]
     return RealVertebra(vertebra, distance, affine, canal)
 
 

@@ -12,7 +12,7 @@ from inference.phantom.grids import Grid
 from inference.phantom.scene import Scene
 from inference.phantom.skeleton import Vertebra, arch_field, body_field
 from inference.phantom.spine.body import BodyPainter, make_outline
-from inference.phantom.spine.columns import Column
+from inference.phantom.spine.columns import CANAL_BEHIND_MM, Column
 from inference.phantom.spine.curve import WholeSpine, draw_levels, draw_spine, variant_of
 from inference.phantom.spine.tissue import CORTEX_MM, Tissue, draw_attenuations
 from inference.vertebra.levels import VERSE_NUMBER
@@ -135,7 +135,8 @@ def _paint_vertebrae(scene: Scene, spine: WholeSpine, column: Column | None) -> 
         numbers[bone.box][bone.values < 0.0] = VERSE_NUMBER[v.name]
     _paint_sacrum(scene, spine.vertebrae[-1])
     canal = [
-        real.get(v.name, v.at((0.0, v.size_mm[1] / 2.0 + 9.0, 0.0))[0]) for v in spine.vertebrae
+        real.get(v.name, v.at((0.0, v.size_mm[1] / 2.0 + CANAL_BEHIND_MM, 0.0))[0])
+        for v in spine.vertebrae
     ]
     sac = tube(grid, np.array(canal), 8.0)
     scene.paint(sac, Tissue.THECAL_SAC)
